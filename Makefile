@@ -1,0 +1,61 @@
+# The two commands of the README are `make demo` and `make test`; each sets itself up.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE ?= $(or $(DOUBLEGATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/doublegate)
+UV_VERSION := 0.13.9
+UV := $(CACHE)/uv-$(UV_VERSION)/bin/uv
+PYTHON ?= python3
+RUN := .venv/bin/python -m
+
+.PHONY: help setup check unit integration test demo bench bench-peers clean
+
+help:  ## this page
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+# By version, so it is made once however many clones there are; never cleared under one that uses it.
+$(UV): | tools/uv.txt
+	@echo "setup: uv $(UV_VERSION) into $(CACHE)"
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -m venv $(CACHE)/uv-$(UV_VERSION)
+	@$(CACHE)/uv-$(UV_VERSION)/bin/pip --quiet install --require-hashes --requirement tools/uv.txt
+
+.venv/.synced: | $(UV)
+.venv/.synced: pyproject.toml consumer_image/pyproject.toml uv.lock
+	@echo "setup: Python packages into .venv"
+	@$(UV) sync --locked --python $(PYTHON)
+	@touch $@
+
+setup: .venv/.synced  ## build the environment in .venv
+
+format: setup  ## format the code
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix-only --quiet .
+
+check: setup  ## format, lint, types, import layers, secrets
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+	.venv/bin/lint-imports
+	git ls-files -z | xargs -0 .venv/bin/detect-secrets-hook --baseline .secrets.baseline
+
+unit: setup  ## unit and property tests, no server
+	$(RUN) pytest tests/unit
+
+integration: setup  ## tests on the real servers
+	$(RUN) pytest tests/integration --reruns 1
+
+test: check unit integration  ## everything a change must pass
+
+demo: setup  ## the whole way of an event on real servers (TRACES=off skips Jaeger)
+	.venv/bin/doublegate demo $(if $(filter off,$(TRACES)),--no-traces) $(DEMO)
+
+bench: setup  ## the figures of the README, into build/
+	$(RUN) tests.benchmarks
+
+bench-peers: setup  ## the same, against usual libraries in an environment of their own
+	$(RUN) tests.benchmarks.peers
+
+clean:  ## remove the environment and what builds left here
+	rm -rf .venv build .hypothesis .mypy_cache .ruff_cache
