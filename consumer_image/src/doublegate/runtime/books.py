@@ -1,0 +1,285 @@
+"""What is to be told to the ledger, and the thread that tells it.
+
+Completions, failures and releases gather while an exchange is under way; the next one carries them all
+together with the next claims, so an exchange is one round trip however many events it is about.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from doublegate.contract.errors import DoublegateError
+from doublegate.gate.ledger_errors import LedgerFull, LedgerUnderReplicated
+from doublegate.gate.ledger_protocol import LedgerApi
+from doublegate.gate.ledger_types import (
+    Assignment,
+    Claims,
+    CompletionOutcome,
+    Completions,
+    Exchange,
+    ExchangeResult,
+    FailureOutcome,
+    Failures,
+    Releases,
+)
+from doublegate.runtime.mailbox import Mailbox
+from doublegate.runtime.partition import Partition
+from doublegate.runtime.record import Record
+from doublegate.runtime.report import Report
+from doublegate.runtime.state import State
+
+__all__ = ["Answered", "Books"]
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+R = TypeVar("R")
+Answered = Callable[[list[Record], ExchangeResult], None]
+_RECENT_SECONDS = 60.0
+_MOST = 5000
+"""Rows of one kind in one exchange: a script must not keep the server from others for long."""
+
+
+class Books:
+    """Talks to the ledger, one call at a time; on the engine's thread, but where a method says otherwise."""
+
+    def __init__(
+        self, ledger: LedgerApi, owner: bytes, state: State, report: Report, mailbox: Mailbox
+    ) -> None:
+        self._ledger = ledger
+        self._owner = owner
+        self._state = state
+        self._report = report
+        self._mailbox = mailbox
+        self._thread = ThreadPoolExecutor(1, "ledger")
+        self._done: deque[Record] = deque()
+        self._failed: deque[Record] = deque()
+        self._released: deque[tuple[Record, bool]] = deque()
+        self._to_release = 0
+        self._releasing = 0
+        self._watermarks: dict[Partition, int] = {}
+        self._recent: deque[tuple[float, list[bytes], list[bytes]]] = deque()
+        self.busy = False
+        """An exchange is under way, or waits to be tried again."""
+
+    def close(self) -> None:
+        """End the thread; what it does is finished first."""
+        self._thread.shutdown()
+
+    def complete(self, records: Iterable[Record]) -> None:
+        """These are DONE."""
+        self._done.extend(records)
+
+    def fail(self, record: Record) -> None:
+        """Its dead letter is acknowledged."""
+        self._failed.append(record)
+
+    def release(self, records: Iterable[Record]) -> int:
+        """Claims on these are given back; those of an unknown outcome keep the mark.
+
+        Returns:
+            What to ask `has_released` for.
+        """
+        held = [(record, record.unknown) for record in records if not record.claimless]
+        self._released.extend(held)
+        self._to_release += len(held)
+        return self._to_release
+
+    def has_released(self, ticket: int) -> bool:
+        """Whether the ledger knows of every release up to that one."""
+        return self._to_release - len(self._released) - self._releasing >= ticket
+
+    def watermark(self, marks: Mapping[Partition, int]) -> None:
+        """Highest contiguous finished offsets."""
+        self._watermarks.update(marks)
+
+    def settle_alone(self) -> None:
+        """The ledger is away and the inbox alone decides: what ended is finished without it."""
+        self._state.done(list(self._done))
+        failed = list(self._failed)
+        self._state.local.let_go([r.key for r in failed])
+        self._state.finish(failed)
+        self._done.clear()
+        self._failed.clear()
+        self._released.clear()
+
+    def rest(self) -> None:
+        """After a failed exchange: the next may be tried."""
+        self.busy = False
+
+    def run(
+        self,
+        call: Callable[[T], R],
+        argument: T,
+        *,
+        answer: Callable[[R], None],
+        failed: Callable[[DoublegateError], None],
+    ) -> None:
+        """Make a call on the ledger's thread; the outcome comes back to the engine's."""
+
+        def task() -> None:
+            try:
+                result = call(argument)
+            except DoublegateError as error:
+                self._mailbox.put(failed, error)
+            except Exception as error:  # noqa: BLE001 - the thread must tell, whatever it was
+                self._mailbox.put(self._raise, error)
+            else:
+                self._mailbox.put(answer, result)
+
+        self._thread.submit(task)
+
+    def send(
+        self,
+        claims: list[Record],
+        answered: Answered,
+        unanswered: Callable[[list[Record], DoublegateError], None],
+    ) -> None:
+        """Exchange what has gathered, and `claims`, with the ledger; nothing is sent if there is nothing."""
+        if not (claims or self._done or self._failed or self._released or self._watermarks):
+            return
+        self.busy = True
+        done = _take(self._done)
+        failed = _take(self._failed)
+        released = _take(self._released)
+        self._releasing = len(released)
+        marks, self._watermarks = self._watermarks, {}
+        exchange = self._exchange(done, failed, released, marks, claims)
+        started = time.monotonic()
+
+        def answer(result: ExchangeResult) -> None:
+            self.busy = False
+            self._releasing = 0
+            self._report.metrics.ledger_seconds.observe(time.monotonic() - started)
+            self._settle(done, failed, result)
+            answered(claims, result)
+
+        def fail(error: DoublegateError) -> None:
+            self._releasing = 0
+            if isinstance(error, LedgerFull | LedgerUnderReplicated):  # only the claims were refused
+                self._settle(done, failed, error.result)
+                unanswered(claims, error)
+                return
+            self._done.extendleft(reversed(done))
+            self._failed.extendleft(reversed(failed))
+            self._released.extendleft(reversed(released))
+            self._watermarks = marks | self._watermarks
+            unanswered(claims, error)
+
+        self.run(self._ledger.exchange, exchange, answer=answer, failed=fail)
+
+    def take_epochs(self, partitions: Sequence[Partition]) -> tuple[list[int], list[int]]:
+        """On the ledger's thread: new epochs, and watermarks (-1 where there is none)."""
+        names = [(p.topic_id, p.name.partition) for p in partitions]
+        epochs = self._ledger.take_epochs(names)
+        return epochs, [-1 if mark is None else mark for mark in self._ledger.read_watermarks(names)]
+
+    def reassert(self, held: Sequence[Record]) -> None:
+        """On the ledger's thread, after it lost data: put back claims and what was DONE of late."""
+        table = _Table()
+        claims = Claims(
+            [r.key for r in held],
+            [r.digest for r in held],
+            [table.index(r.partition, r.epoch) for r in held],
+            [r.offset for r in held],
+        )
+        recent = list(self._recent)  # the engine's thread goes on adding to it
+        keys = [key for _, some, _ in recent for key in some]
+        digests = [digest for _, _, some in recent for digest in some]
+        result = self._ledger.reassert(
+            self._owner, table.rows, claims, Completions(keys, digests), [r.unknown for r in held]
+        )
+        log.warning(
+            "ledger: re-asserted %d claims and %d DONE; %d refused", len(held), len(keys), len(result.refused)
+        )
+
+    def _exchange(
+        self,
+        done: list[Record],
+        failed: list[Record],
+        released: list[tuple[Record, bool]],
+        marks: Mapping[Partition, int],
+        claims: list[Record],
+    ) -> Exchange:
+        table = _Table()
+        index = table.index
+        for record in claims:
+            record.epoch = record.partition.epoch
+        return Exchange(
+            self._owner,
+            completions=Completions([r.key for r in done], [r.digest for r in done]),
+            failures=Failures(
+                [r.key for r in failed],
+                [index(r.partition, r.epoch) for r in failed],
+                [min(r.attempt, 255) for r in failed],
+                [r.unknown for r in failed],
+            ),
+            releases=Releases(
+                [r.key for r, _ in released],
+                [index(r.partition, r.epoch) for r, _ in released],
+                [unknown for _, unknown in released],
+            ),
+            claims=Claims(
+                [r.key for r in claims],
+                [r.digest for r in claims],
+                [index(r.partition, r.epoch) for r in claims],
+                [r.offset for r in claims],
+                [r.replay for r in claims] if any(r.replay for r in claims) else None,
+            ),
+            watermarks=[(index(p, p.epoch), mark) for p, mark in marks.items()],
+            assignments=table.rows,
+        )
+
+    def _settle(self, done: list[Record], failed: list[Record], result: ExchangeResult) -> None:
+        if done:
+            now = time.monotonic()
+            self._recent.append((now, [r.key for r in done], [r.digest for r in done]))
+            while self._recent[0][0] < now - _RECENT_SECONDS:
+                self._recent.popleft()
+            self._state.done(done)
+        late = sum(
+            outcome in {CompletionOutcome.LATE, CompletionOutcome.AFTER_FAILED}
+            for outcome in result.completions.values()
+        )
+        if late:
+            self._report.metrics.late_completions.add(late)
+        if missing := sum(o is CompletionOutcome.MISSING for o in result.completions.values()):
+            self._report.metrics.ledger_suspect.add(missing)
+        finished = []
+        for row, record in enumerate(failed):
+            if result.failures.get(row) is FailureOutcome.MISSING:
+                self._report.metrics.ledger_suspect.add(1)
+                if result.lost and not record.partition.revoked:
+                    self._failed.append(record)  # the ledger lost the claim: failed again once re-asserted
+                    continue
+                finished.append(record)  # nobody will put it back, and its letter is safe
+            else:
+                finished.append(record)
+        self._state.local.let_go([r.key for r in finished])
+        self._state.finish(finished)
+
+    @staticmethod
+    def _raise(error: Exception) -> None:
+        raise error
+
+
+class _Table:
+    """The assignments that the rows of an exchange point at."""
+
+    def __init__(self) -> None:
+        self.rows: list[Assignment] = []
+        self._indices: dict[tuple[Partition, int], int] = {}
+
+    def index(self, partition: Partition, epoch: int) -> int:
+        found = self._indices.get((partition, epoch))
+        if found is None:
+            found = self._indices[partition, epoch] = len(self.rows)
+            self.rows.append(Assignment(partition.topic_id, partition.name.partition, epoch))
+        return found
+
+
+def _take(queue: "deque[T]") -> list[T]:
+    return [queue.popleft() for _ in range(min(len(queue), _MOST))]

@@ -1,0 +1,143 @@
+"""What follows when a worker gives a unit back: DONE, another attempt, or a dead letter."""
+
+import time
+from collections import deque
+
+from doublegate.contract.consumer_spec import ConsumerSpec
+from doublegate.contract.resource import Mode
+from doublegate.contract.states import Decision, Gate, UnknownCause
+from doublegate.runtime.books import Books
+from doublegate.runtime.breaker import Breaker
+from doublegate.runtime.executors_outcomes import LEASE_LOST
+from doublegate.runtime.letters import Letters
+from doublegate.runtime.mailbox import Timers
+from doublegate.runtime.outcome import Attempt, Outcome
+from doublegate.runtime.pace import Concurrency
+from doublegate.runtime.record import Record, Stage
+from doublegate.runtime.report import Report
+from doublegate.runtime.settle import DeadLetterIt, after
+from doublegate.runtime.state import State
+from doublegate.runtime.unit import Unit
+
+__all__ = ["Endings"]
+
+
+class Endings:
+    """Acts on the results of attempts; the engine's thread only, but `observe`."""
+
+    def __init__(
+        self,
+        spec: ConsumerSpec,
+        state: State,
+        books: Books,
+        letters: Letters,
+        concurrency: Concurrency,
+        breaker: Breaker,
+        report: Report,
+        timers: Timers,
+    ) -> None:
+        self._spec = spec
+        self._state = state
+        self._books = books
+        self._letters = letters
+        self._concurrency = concurrency
+        self._breaker = breaker
+        self._report = report
+        self._timers = timers
+        self._observe = spec.mode is Mode.OBSERVE
+        self._latencies: deque[tuple[float, int]] = deque()
+
+    def observe(self, seconds: float, events: int) -> None:
+        """From a worker's thread: how long handlers took, and for how many events."""
+        self._latencies.append((seconds, events))
+
+    def ended(self, unit: Unit, in_flight: int) -> None:
+        """A unit came back; its lanes may go on.
+
+        Args:
+            unit: every record that was started has its result.
+            in_flight: units that were with workers, this one included.
+        """
+        records = unit.records
+        good = [r for r in records if (a := r.result) is not None and a.outcome is Outcome.DONE]
+        failed: list[Record] = []
+        if len(good) != len(records):
+            # SETTLING: an earlier attempt, given up as unknown, ended DONE while this one ran.
+            bad = [
+                r
+                for r in records
+                if r.stage is not Stage.SETTLING
+                and (r.result is None or r.result.outcome is not Outcome.DONE)
+            ]
+            again = {id(r) for r in bad if r.result is not None and self._fail(r)}
+            self._give_back([r for r in bad if r.result is None or id(r) in again])
+            failed = [r for r in bad if r.result is not None and r.result is not LEASE_LOST]
+        self._complete(good)
+        trouble = any(a.wait or a.outcome is Outcome.UNKNOWN for r in failed if (a := r.result) is not None)
+        while self._latencies:
+            seconds, events = self._latencies.popleft()
+            self._report.metrics.handler_seconds.observe(seconds, events)
+            self._concurrency.ended(seconds, events, in_flight, trouble=trouble)
+        if good or failed:
+            self._breaker.record(time.monotonic(), len(good) + len(failed), len(failed))
+        self._state.lanes.release(records)
+
+    def late(self, record: Record, attempt: Attempt) -> None:
+        """A handler that was given up has ended after all; DONE is a fact whenever it is told."""
+        if attempt.outcome is not Outcome.DONE or record.finished:
+            return
+        self._report.metrics.late_completions.add(1)
+        if record.stage is Stage.DROPPED:
+            self._books.complete([record])  # for the ledger; the commit is another's
+            return
+        if record.stage is Stage.CLAIMED:
+            self._state.lanes.drop(record)
+        self._complete([record])
+
+    def _complete(self, records: list[Record]) -> None:
+        duplicates = [r for r in records if r.result is not None and r.result.duplicate]
+        for record in records:
+            record.stage = Stage.SETTLING
+        if done := len(records) - len(duplicates):
+            self._report.decided(Decision.DONE, Gate.HANDLER, done)
+        if duplicates:
+            self._report.decided(Decision.DUPLICATE, Gate.INBOX, len(duplicates), duplicates[0].event_id)
+        if self._observe:
+            self._state.finish(r for r in records if r.claimless)
+            records = [r for r in records if not r.claimless]
+        self._books.complete(records)
+
+    def _fail(self, record: Record) -> bool:
+        """Act on a failed attempt; whether the record goes back to its lane for another."""
+        attempt = record.result
+        if attempt is None:
+            raise RuntimeError("an attempt that did not end can't have failed")
+        if attempt.outcome is Outcome.UNKNOWN:
+            record.unknown = True
+            self._report.unknown_outcome(record, attempt.cause or UnknownCause.EXCEPTION, attempt.error)
+        step = after(record, attempt, self._spec.retries, self._spec.ledger.on_unknown)
+        if isinstance(step, DeadLetterIt):
+            self._letters.write(record, step.reason, step.error)
+            return False
+        self._state.lanes.block(record)
+        self._timers.after(step.seconds, self._state.lanes.unblock, record)
+        return True
+
+    def _give_back(self, records: list[Record]) -> None:
+        """Return records to their lanes, or their claims to the ledger where their partition is gone.
+
+        Where the session ended meanwhile the claims are void, and are asked for anew.
+        """
+        gone = [r for r in records if r.partition.revoked]
+        stay = [r for r in records if not r.partition.revoked]
+        self._state.abandon(gone)
+        self._books.release(gone)
+        for record in stay:
+            record.stage = Stage.CLAIMED if record.claimless or _holds(record) else Stage.WAITING
+        self._state.lanes.requeue([r for r in stay if r.stage is Stage.WAITING])
+        self._state.lanes.go_back([r for r in stay if r.stage is Stage.CLAIMED])
+
+
+def _holds(record: Record) -> bool:
+    """Whether its claim was made under the epoch that is in force."""
+    return record.partition.active and record.epoch == record.partition.epoch

@@ -1,0 +1,248 @@
+"""Which partitions are ours, and proof of it: session, epochs, confirmation, drain."""
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from doublegate.contract.errors import DoublegateError
+from doublegate.runtime.books import Books
+from doublegate.runtime.filters import Filters
+from doublegate.runtime.keeper import Keeper
+from doublegate.runtime.mailbox import Mailbox, Timers
+from doublegate.runtime.partition import Partition, TopicPartitionKey, decode_finished
+from doublegate.runtime.poller import Assigned, Poller
+from doublegate.runtime.record import Record, Stage
+from doublegate.runtime.session import Session
+from doublegate.runtime.state import State
+
+__all__ = ["Commits", "Ownership"]
+
+log = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 0.5
+Commits = Mapping[TopicPartitionKey, tuple[int, str]]
+
+
+@dataclass(slots=True)
+class _Drain:
+    """Partitions that are to be given up once what they started has ended."""
+
+    partitions: list[Partition]
+    busy: list[Record]
+    release: int
+    deadline: float
+    done: "Future[Commits]"
+
+
+class Ownership:
+    """Takes and gives up partitions; the engine's thread only, but where a method says otherwise.
+
+    Args:
+        topic_ids: the uuid of each subscribed topic, 16 bytes.
+        replay_topic: the group's own.
+        filters: gives each partition its filter.
+        drain_seconds: how long started effects may take to end at revocation.
+        keeper: of the inbox, whose watermarks outlive the ledger's.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        books: Books,
+        session: Session,
+        mailbox: Mailbox,
+        timers: Timers,
+        *,
+        topic_ids: Mapping[str, bytes],
+        replay_topic: str,
+        filters: Filters,
+        drain_seconds: float,
+        keeper: Keeper | None,
+    ) -> None:
+        self._state = state
+        self._books = books
+        self._session = session
+        self._mailbox = mailbox
+        self._timers = timers
+        self._topic_ids = topic_ids
+        self._replay_topic = replay_topic
+        self._filters = filters
+        self._drain_seconds = drain_seconds
+        self._keeper = keeper
+        self._poller: Poller | None = None
+        self._drains: list[_Drain] = []
+        self._renewing = False
+        self.suspended = True
+        """No session: nothing may be claimed or started."""
+
+    def connect(self, poller: Poller) -> None:
+        """Give it the consumer."""
+        self._poller = poller
+
+    @property
+    def leased(self) -> bool:
+        """Whether the session's lease covers an effect that starts now."""
+        return self._session.alive()
+
+    # --- partitions come
+
+    def take(self, assigned: Iterable[Assigned]) -> None:
+        """These were assigned; nothing of them starts until their epochs are taken and confirmed."""
+        for a in assigned:
+            partition = Partition(
+                a.name,
+                self._topic_ids[a.name.topic],
+                a.position,
+                decode_finished(a.position, a.metadata),
+                replay=a.name.topic == self._replay_topic,
+            )
+            self._state.partitions[a.name] = partition
+        self._prove()
+
+    def session_over(self, lost: bool) -> None:
+        """The ledger ended our session: every claim that has not started is void.
+
+        Args:
+            lost: the ledger lost data, rather than us being silent for too long.
+        """
+        if self.suspended:
+            return
+        log.warning(
+            "session over: %s; taking a new one",
+            "the ledger lost it" if lost else "this process was silent for longer than the lease",
+        )
+        self.suspended = True
+        self._session.end()
+        void = self._state.lanes.withdraw()
+        for record in void:
+            record.stage = Stage.WAITING
+        self._state.lanes.requeue(void)
+        for partition in self._state.partitions.values():
+            partition.active = False
+        if lost:
+            self._reassert()
+        else:
+            self._prove()
+
+    def _reassert(self) -> None:
+        """Put back what the ledger lost, let the others do so for one lease, then go on.
+
+        What waits for another attempt after an unknown one is put back too, or its mark would be lost.
+        """
+        held = [
+            r
+            for p in self._state.partitions.values()
+            for r in p.pending
+            if (r.stage >= Stage.RUNNING or r.unknown) and not r.finished and not r.claimless
+        ]
+        self._books.run(
+            self._books.reassert,
+            held,
+            answer=lambda _: self._timers.after(self._session.lease, self._prove),
+            failed=lambda _: self._timers.after(_RETRY_SECONDS, self._reassert),
+        )
+
+    def _prove(self) -> None:
+        """Take the epochs of what isn't proven ours yet, under a live session."""
+        waiting = [p for p in self._state.partitions.values() if not p.active]
+        if self._renewing or (not waiting and self._session.alive()):
+            self.suspended = self.suspended and not self._session.alive()
+            return
+        self._renewing = True
+        self._books.run(self._take_epochs, waiting, answer=self._confirm, failed=self._unproven)
+
+    def _take_epochs(self, partitions: list[Partition]) -> tuple[list[Partition], list[int], list[int]]:
+        """On the ledger's thread."""
+        if not self._session.alive():
+            self._session.begin()
+        epochs, watermarks = self._books.take_epochs(partitions)
+        for partition in partitions:
+            if partition.seen is None:
+                partition.seen = self._filters.load(partition)
+        if self._keeper is not None:
+            known = self._keeper.watermarks()
+            names = [(p.topic_id, p.name.partition) for p in partitions]
+            watermarks = [
+                max(mark, known.get(name, -1)) for mark, name in zip(watermarks, names, strict=True)
+            ]
+        return partitions, epochs, watermarks
+
+    def _confirm(self, answer: tuple[list[Partition], list[int], list[int]]) -> None:
+        partitions, epochs, watermarks = answer
+        for partition, epoch, watermark in zip(partitions, epochs, watermarks, strict=True):
+            partition.epoch = epoch
+            partition.watermark = max(partition.watermark, watermark)
+        ours = [p for p in partitions if self._state.partitions.get(p.name) is p]
+        commits = {p.name: (p.advance(), p.metadata()) for p in ours}
+        if not commits or self._poller is None:
+            self._confirmed(ours, None)
+            return
+        self._poller.confirm(commits, lambda error: self._mailbox.put(self._confirmed, ours, error))
+
+    def _confirmed(self, partitions: list[Partition], error: str | None) -> None:
+        self._renewing = False
+        if error is not None:
+            log.warning("the coordinator did not confirm our partitions: %s; asking again", error)
+            self._timers.after(_RETRY_SECONDS, self._prove)
+            return
+        for partition in partitions:
+            partition.active = True
+        self.suspended = not self._session.alive()
+        self._prove()  # more may have come meanwhile
+
+    def _unproven(self, error: DoublegateError) -> None:
+        self._renewing = False
+        log.warning("partitions wait for the ledger: %s", error)
+        self._timers.after(_RETRY_SECONDS, self._prove)
+
+    # --- partitions go
+
+    def drain(self, names: Iterable[TopicPartitionKey], done: "Future[Commits]") -> None:
+        """Give these up: release what has not started, wait for what has, answer with the commits."""
+        partitions = [p for n in names if (p := self._state.partitions.get(n)) is not None]
+        busy: list[Record] = []
+        released = self._books.release(())
+        for partition in partitions:
+            release, running = self._state.revoke(partition)
+            released = self._books.release(release)
+            busy += running
+        self._drains.append(_Drain(partitions, busy, released, time.monotonic() + self._drain_seconds, done))
+
+    def fence(self) -> None:
+        """From the poller's thread: partitions are somebody else's already, so nothing may start any more."""
+        self._session.end()
+
+    def lose(self, names: Iterable[TopicPartitionKey]) -> None:
+        """These are somebody else's already; a member that lost one has, as a rule, lost all."""
+        for name in names:
+            if (partition := self._state.partitions.pop(name, None)) is not None:
+                release, _ = self._state.revoke(partition)
+                self._books.release(release)
+        self.session_over(lost=False)
+
+    def check_drains(self, now: float) -> None:
+        """Finish the drains whose effects ended, or whose time is up."""
+        for drain in list(self._drains):
+            busy = [r for r in drain.busy if not r.finished and r.stage is not Stage.DROPPED]
+            flushed = self._books.has_released(drain.release)  # not idle: others' events keep it busy
+            if (busy or not flushed) and now < drain.deadline:
+                continue
+            if busy:
+                log.warning(
+                    "%d effects still run after %.0f s; their claims stay held",
+                    len(busy),
+                    self._drain_seconds,
+                )
+            self._drains.remove(drain)
+            commits = {p.name: (p.advance(), p.metadata()) for p in drain.partitions}
+            for partition in drain.partitions:
+                if self._state.partitions.get(partition.name) is partition:
+                    del self._state.partitions[partition.name]
+            drain.done.set_result(commits)
+            self._hand_over_filters(drain.partitions)
+
+    def _hand_over_filters(self, partitions: list[Partition]) -> None:
+        kept = [(p, p.seen.snapshot()) for p in partitions if p.seen is not None]
+        self._books.run(self._filters.keep, kept, answer=lambda _: None, failed=lambda _: None)

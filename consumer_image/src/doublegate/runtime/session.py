@@ -1,0 +1,100 @@
+"""The owner's session: a lease in the ledger, renewed by a heartbeat, watched by every effect."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from doublegate.gate.ledger_errors import LedgerError
+from doublegate.gate.ledger_protocol import LedgerApi
+from doublegate.gate.ledger_types import SessionStatus
+
+__all__ = ["NoLease", "Session"]
+
+log = logging.getLogger(__name__)
+
+
+class NoLease:
+    """For `onUnavailable: Bypass`: the inbox alone decides, whether or not the ledger can be reached."""
+
+    def alive(self) -> bool:
+        """An effect may always start."""
+        return True
+
+
+class Session:
+    """Keeps the session alive on a thread of its own, so that a long handler loses nothing.
+
+    The lease is counted from before the renewal was sent, on the monotonic clock, which goes on while a
+    process is stopped: a paused holder that wakes up late finds its lease over before the ledger does.
+
+    Args:
+        ledger: where the session is.
+        owner: 8 bytes, this process.
+        lease: seconds.
+        over: called on the heartbeat's thread when the ledger says that the session is over; True when the
+            ledger lost data.
+    """
+
+    def __init__(self, ledger: LedgerApi, owner: bytes, lease: float, over: Callable[[bool], None]) -> None:
+        self.owner = owner
+        self.lease = lease
+        self._ledger = ledger
+        self._over = over
+        self._until = 0.0
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="session", daemon=True)
+
+    def start(self) -> None:
+        """Start the heartbeat; the session begins with `begin`."""
+        self._thread.start()
+
+    def begin(self) -> None:
+        """Register, or register again.
+
+        Raises:
+            LedgerError: there is no session.
+        """
+        asked = time.monotonic()
+        self._ledger.register(self.owner)
+        with self._lock:
+            self._until = asked + self.lease
+
+    def alive(self) -> bool:
+        """Whether an effect may start: nobody else can take our claims before this turns false."""
+        return time.monotonic() < self._until
+
+    def end(self) -> None:
+        """No effect may start any more."""
+        with self._lock:
+            self._until = 0.0
+
+    def stop(self, timeout: float) -> None:
+        """End the heartbeat and the session: what is still claimed may be taken over at once."""
+        self._stopping.set()
+        self._thread.join(timeout)
+        self.end()
+        try:
+            self._ledger.retire(self.owner)
+        except LedgerError as error:
+            log.warning("session: not retired, it ends by itself in %.0f s: %s", self.lease, error)
+
+    def _beat(self) -> None:
+        while not self._stopping.wait(self.lease / 4):
+            with self._lock:
+                until = self._until
+            if not until:
+                continue
+            asked = time.monotonic()
+            try:
+                status = self._ledger.renew(self.owner)
+            except LedgerError as error:
+                log.warning("session: not renewed: %s", error)
+                continue
+            with self._lock:
+                same = until == self._until  # else it was ended, or begun anew, meanwhile
+                if same:
+                    self._until = asked + self.lease if status is SessionStatus.ALIVE else 0.0
+            if same and status is not SessionStatus.ALIVE:
+                self._over(status is SessionStatus.LOST)
