@@ -1,0 +1,5 @@
+"""`python -m doublegate.cli`."""
+
+from doublegate.cli.app import app
+
+app()
