@@ -235,7 +235,7 @@ class Engine:
             self._books.send(self._claims_to_ask(), self._answered, self._unanswered)
 
     def _claims_to_ask(self) -> list[Record]:
-        if self._ownership.suspended:
+        if self._spec.paused or self._ownership.suspended:  # one may slip in between assignment and pause
             return []
         most = None
         if self._letters.blocked:
