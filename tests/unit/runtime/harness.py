@@ -67,6 +67,7 @@ class Engine:
     def start(self, function: Any, *, inbox: Any = None, pools: Any = None, **terms: Any) -> Engine:
         given: dict[str, Any] = {
             "scope": "g",
+            "owner": "6f776e6572000001",
             "topic": "source",
             "timeout": SECONDS,
             "lease": self,

@@ -41,6 +41,8 @@ class Event(Generic[T]):
         attempt: 1 for the first.
         unknown: an earlier attempt may have performed the effect already; ask the far side, or rely on
             `Context.idempotency_key`.
+        epoch: the fencing number that the event was claimed under. It grows whenever its partition changes
+            hands, so a far side that remembers the highest one per partition can refuse a stale owner.
     """
 
     id: str
@@ -53,6 +55,7 @@ class Event(Generic[T]):
     timestamp_ms: int
     attempt: int
     unknown: bool
+    epoch: int
 
 
 class Context:
@@ -63,15 +66,17 @@ class Context:
         events: those of the attempt: one, or a batch.
         connection: the inbox's open transaction.
         spans: the `process` spans of the events that are sampled.
+        owner: this process, as the ledger knows it.
 
     Attributes:
         scope: whose "once" it is, the consumer group.
+        owner: this process, as the ledger knows it: 16 hexadecimal digits.
         connection: the inbox's open transaction (a `psycopg.Connection`, or `AsyncConnection` for an async
             handler); None without an inbox. Committed with the inbox's rows when the handler returns.
         children: what was asked to be produced: (parent, topic, value, key).
     """
 
-    __slots__ = ("_events", "_log", "_spans", "children", "connection", "scope")
+    __slots__ = ("_events", "_log", "_spans", "children", "connection", "owner", "scope")
 
     def __init__(
         self,
@@ -79,8 +84,10 @@ class Context:
         events: "Sequence[Event[Any]]" = (),
         connection: Any = None,
         spans: "Mapping[Event[Any], ProcessSpan] | None" = None,
+        owner: str = "",
     ) -> None:
         self.scope = scope
+        self.owner = owner
         self.connection = connection
         self.children: list[tuple[Event[Any], str, Any, bytes | None]] = []
         self._events = events

@@ -163,7 +163,7 @@ def async_invoke(handler: Handler, terms: Terms) -> AsyncInvoke:
         if not call.start(pairs):
             return Verdict([LEASE_LOST] * len(pairs), LEASE_LOST)
         events = [event for _, event in pairs]
-        context = Context(terms.scope, events, connection, call.spans)
+        context = Context(terms.scope, events, connection, call.spans, terms.owner)
         try:
             with call.current_span():
                 returned = await handler.function(*arguments(handler, events, context))

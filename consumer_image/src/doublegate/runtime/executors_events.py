@@ -39,6 +39,7 @@ def event_maker(handler: Handler, terms: Terms) -> EventMaker:
             message.timestamp()[1],
             record.attempt + 1,
             record.unknown,
+            record.epoch,
         )
 
     return make

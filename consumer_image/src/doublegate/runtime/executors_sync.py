@@ -108,7 +108,7 @@ def _invoker(handler: Handler, terms: Terms) -> Callable[[Event[Any]], None]:
             refuse_awaitable(handler, returned)
 
     def with_context(event: Event[Any]) -> None:
-        context = Context(terms.scope, (event,))
+        context = Context(terms.scope, (event,), owner=terms.owner)
         refuse_awaitable(handler, function(event, context))
         if context.children:
             send_children(context, terms)

@@ -72,7 +72,7 @@ def sync_invoke(handler: Handler, terms: Terms) -> Invoke:
         if not call.start(pairs):
             return Verdict([LEASE_LOST] * len(pairs), LEASE_LOST)
         events = [event for _, event in pairs]
-        context = Context(terms.scope, events, connection, call.spans)
+        context = Context(terms.scope, events, connection, call.spans, terms.owner)
         try:
             with call.current_span():
                 returned = handler.function(*arguments(handler, events, context))

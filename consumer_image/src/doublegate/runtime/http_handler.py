@@ -68,6 +68,8 @@ class _Caller:
             "Doublegate-Timestamp": str(event.timestamp_ms),
             "Doublegate-Attempt": str(event.attempt),
             "Doublegate-Unknown": str(event.unknown).lower(),
+            "Doublegate-Owner": context.owner,
+            "Doublegate-Epoch": str(event.epoch),
             **context.trace_headers(event),
         }
         if event.value is None:

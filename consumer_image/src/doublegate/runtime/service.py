@@ -160,6 +160,7 @@ class ConsumerProcess:
             handler,
             Terms(
                 scope=group,
+                owner=owner.hex(),
                 topic=source.name,
                 timeout=spec.handler.timeout,
                 idempotent=spec.handler.idempotent,

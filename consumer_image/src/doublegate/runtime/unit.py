@@ -73,6 +73,7 @@ class Terms:
 
     Attributes:
         scope: whose "once" it is, the consumer group.
+        owner: this process, as the ledger knows it, in hexadecimal digits.
         topic: the source topic, which events name even when they come over the replay topic.
         timeout: `handler.timeout`, seconds.
         idempotent: `handler.idempotent`: an unhandled exception is NotDone.
@@ -88,6 +89,7 @@ class Terms:
     """
 
     scope: str
+    owner: str
     topic: str
     timeout: float
     idempotent: bool = False

@@ -1,4 +1,4 @@
-"""Apache Kafka: broker and KRaft controller in one process, set up for tests."""
+"""Apache Kafka: broker and KRaft controller in one process, alone or one of several, set up for tests."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import uuid
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from confluent_kafka.admin import AdminClient
@@ -30,8 +31,8 @@ HEAP_MIB = 768
 # Short intervals and few partitions: tests join, leave and crash often, and wait for each.
 PROPERTIES = """\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@{host}:{controller}
+node.id={node}
+controller.quorum.voters={voters}
 listeners=PLAINTEXT://{host}:{broker},CONTROLLER://{host}:{controller}
 advertised.listeners=PLAINTEXT://{host}:{broker}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
@@ -41,12 +42,12 @@ log.dirs={data}
 auto.create.topics.enable=false
 delete.topic.enable=true
 offsets.topic.num.partitions=4
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor={replicas}
 transaction.state.log.num.partitions=4
-transaction.state.log.replication.factor=1
+transaction.state.log.replication.factor={replicas}
 transaction.state.log.min.isr=1
 share.coordinator.state.topic.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.replication.factor={replicas}
 share.coordinator.state.topic.min.isr=1
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
@@ -71,8 +72,27 @@ rootLogger.appenderRef.out.ref=out
 """
 
 
+def _new_cluster_id() -> str:
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
+@dataclass(frozen=True)
 class Kafka:
-    """The broker."""
+    """The broker.
+
+    Attributes:
+        node: its number in the cluster.
+        voters: every node's `number@host:controller port`; itself when it is alone.
+        replicas: copies of the brokers' own topics.
+        cluster_id: the same for all nodes.
+        heap_mib: of its process.
+    """
+
+    node: int = 1
+    voters: str | None = None
+    replicas: int = 1
+    cluster_id: str = field(default_factory=_new_cluster_id)
+    heap_mib: int = HEAP_MIB
 
     port_names = ("broker", "controller")
     start_seconds = 120.0
@@ -91,19 +111,21 @@ class Kafka:
     def prepare(self, site: Site) -> Launch:
         """Write the configuration; format the storage once."""
         properties = site.directory / "server.properties"
-        properties.write_text(PROPERTIES.format(host=LOOPBACK, data=site.data, **site.ports))
+        voters = self.voters or f"{self.node}@{LOOPBACK}:{site.ports['controller']}"
+        own = {"node": self.node, "voters": voters, "replicas": self.replicas}
+        properties.write_text(PROPERTIES.format(host=LOOPBACK, data=site.data, **own, **site.ports))
         logs = site.directory / "log4j2.properties"
         logs.write_text(LOG4J2)
         command = java(
             f"-Dlog4j2.configurationFile={logs}",
             "-cp",
             os.pathsep.join(_classpath()),
-            heap_mib=HEAP_MIB,
+            heap_mib=self.heap_mib,
             site=site,
         )
         if not (site.data / "meta.properties").exists():
             _format(
-                [*command, "kafka.tools.StorageTool", "format", f"--cluster-id={_cluster_id()}"],
+                [*command, "kafka.tools.StorageTool", "format", f"--cluster-id={self.cluster_id}"],
                 site,
                 properties,
             )
@@ -128,10 +150,6 @@ def _libs() -> Path:
 
 def _classpath() -> list[str]:
     return [str(_libs() / artifact.filename) for artifact in artifacts.locked("kafka").artifacts]
-
-
-def _cluster_id() -> str:
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def _format(command: list[str], site: Site, properties: Path) -> None:
