@@ -38,7 +38,12 @@ key_numbers = st.integers(0, KEYS - 1)
 partition_numbers = st.integers(0, len(PARTITIONS) - 1)
 digests = st.sampled_from((*DIGESTS[:1] * 4, *DIGESTS))
 offsets = st.integers(0, OFFSETS - 1)
-claim_rows = st.lists(st.tuples(key_numbers, digests, partition_numbers, offsets, st.booleans()), max_size=5)
+flags = st.booleans()
+claim_rows = st.lists(
+    st.tuples(key_numbers, digests, partition_numbers, offsets, flags, st.sampled_from([False] * 4 + [True])),
+    max_size=5,
+)
+parked_rows = st.lists(st.tuples(st.integers(0, 2), key_numbers), min_size=1, max_size=3)
 completion_rows = st.lists(st.tuples(key_numbers, digests), max_size=2)
 failure_rows = st.lists(
     st.tuples(key_numbers, partition_numbers, st.integers(1, 300), st.booleans()), max_size=2
@@ -59,6 +64,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.real = self.connect()
         self.model = MemoryLedger(SETTINGS)
         self.keys = [secrets.token_bytes(16) for _ in range(KEYS)]
+        self.lines = [secrets.token_bytes(16) for _ in range(3)]
         self.owners = [secrets.token_bytes(8) for _ in range(OWNERS)]
         self.epochs = [[0] * len(PARTITIONS) for _ in range(OWNERS)]
         self.working: dict[bytes, int] = {}
@@ -139,20 +145,27 @@ class LedgerMachine(RuleBasedStateMachine):
         done_keys, done_digests = columns(completions, 2)
         failed_keys, failed_partitions, attempts, failed_unknown = columns(failures, 4)
         released_keys, released_partitions, released_unknown = columns(releases, 3)
-        claimed_keys, claimed_digests, partitions, at, replays = columns(claims, 5)
+        claimed_keys, claimed_digests, partitions, at, replays, unknown = columns(claims, 6)
         exchange = Exchange(
             self.owners[number],
             self.assignments(number),
             Completions(self.named(done_keys), done_digests, granted),
             Failures(self.named(failed_keys), failed_partitions, attempts, failed_unknown),
             Releases(self.named(released_keys), released_partitions, released_unknown),
-            Claims(self.named(claimed_keys), claimed_digests, partitions, at, replays),
+            Claims(self.named(claimed_keys), claimed_digests, partitions, at, replays, unknown),
             watermarks,
             grants,
+            self.lines,
         )
         result = self.real.exchange(exchange)
         assert result == self.model.exchange(exchange)
         self.follow(number, exchange, result)
+
+    @rule(rows=parked_rows, leaves=st.booleans())
+    def park(self, rows: list[tuple[int, int]], leaves: bool) -> None:
+        named = [(self.lines[line], self.keys[event]) for line, event in rows]
+        for ledger in (self.real, self.model):
+            (ledger.unpark if leaves else ledger.park)(named)
 
     @rule(number=owners)
     def lose_and_reassert(self, number: int) -> None:

@@ -477,6 +477,41 @@ class LedgerSpec:
         assert owner.exchange(grants=[(0, 200), (1, 50)]).fenced == {0}
         assert ledger.read_grants([(TOPIC, 0), (REPLAYS, 0)]) == [100, 50]
 
+    def test_a_grant_goes_back_when_its_partition_is_handed_over(self, ledger: LedgerApi) -> None:
+        owner = Owner(ledger)
+        owner.exchange(grants=[(0, 100)])
+        owner.exchange(grants=[(0, 40)])
+        assert ledger.read_grants([(TOPIC, 0)]) == [40]
+
+    def test_a_claim_under_a_former_owners_grant_bears_the_mark(self, ledger: LedgerApi) -> None:
+        owner, doubtful, plain, done = Owner(ledger), new_key(), new_key(), new_key()
+        owner.complete(done)
+        keys, offsets = [doubtful, plain, done], [1, 2, 3]
+        claims = Claims(keys, [PAYLOAD] * 3, [0] * 3, offsets, unknown=[True, False, True])
+        result = owner.exchange(claims=claims)
+        assert list(result.claims) == [ClaimOutcome.NEW, ClaimOutcome.NEW, ClaimOutcome.DUPLICATE]
+        entry = ledger.inspect(doubtful)
+        assert (entry.unknown, entry.attempt, entry.crashes) == (True, 1, 1)
+        assert not ledger.inspect(plain).unknown
+        second = self.crash(owner)
+        assert second.claim(doubtful, 1) == (ClaimOutcome.TAKEN_OVER, History(2, 2, unknown=True))
+        assert second.release(doubtful) is FailureOutcome.OK
+        assert ledger.inspect(doubtful).unknown
+
+    # --- lines of parked events
+
+    def test_a_line_keeps_the_order_of_parking(self, ledger: LedgerApi) -> None:
+        owner, line, other = Owner(ledger), new_key(), new_key()
+        events = [new_key() for _ in range(5)]
+        assert owner.exchange(lines=[line, other]).heads == {}
+        for event in (*events, events[0], events[3]):
+            ledger.park([(line, event)])
+        ledger.park([(other, events[2])])
+        for event in events:
+            assert owner.exchange(lines=[line, other, line]).heads == {line: event, other: events[2]}
+            ledger.unpark([(line, event), (line, event)])
+        assert owner.exchange(lines=[line, other]).heads == {other: events[2]}
+
     # --- batches
 
     def test_one_round_trip_completes_one_batch_and_claims_the_next(self, ledger: LedgerApi) -> None:

@@ -13,7 +13,7 @@ from doublegate.deadletters.replay import Replay
 from doublegate.deadletters.selection import Selection
 from doublegate.runtime.event import Event
 from doublegate.runtime.outcome import Reject
-from doublegate.runtime.partition import decode_finished
+from doublegate.runtime.partition import decode_metadata
 from tests.consumers import Group, Member, header
 from tests.helpers import eventually
 
@@ -90,7 +90,7 @@ def test_a_crash_behind_a_slow_key_runs_nothing_again(group: Group, redis_client
     member = group.spawn(log.source("60 if event.id == 'slow' else 0"), handler={"timeout": "70s"}, flow=WIDE)
 
     def known() -> set[str]:
-        finished = decode_finished(0, group.committed_metadata(0))
+        finished = decode_metadata(0, group.committed_metadata(0))[1]
         return {f"e-{number}" for number in range(100) if number + 1 in finished}
 
     eventually(lambda: len(known()) > 70)  # a few wait in the slow one's lane

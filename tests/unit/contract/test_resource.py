@@ -218,6 +218,11 @@ def test_a_resource_fetched_from_kubernetes_is_readable(minimal):
             "spec.filter.window: given 10m; allowed: at least ledger.ttl (1h)",
         ),
         (
+            {"ledger.claim": "PerPartition", "filter.window": "1h", "kafka.allowPartitionGrowth": True},
+            "spec.kafka.allowPartitionGrowth: given true; allowed: false with claim PerPartition, whose ids must "
+            "stay in their partition",
+        ),
+        (
             {"ledger.claim": "PerPartition", "filter.window": "1h", "ledger.onUnknown": "DeadLetter"},
             "spec.ledger.onUnknown: given DeadLetter; allowed: Retry with claim PerPartition",
         ),
@@ -330,7 +335,6 @@ def test_load(tmp_path, minimal):
     ("fields", "field"),
     [
         ({"kafka.onFailure": "ParkKey"}, "spec.kafka.onFailure: ParkKey"),
-        ({"ledger.claim": "PerPartition", "filter.window": "1h"}, "spec.ledger.claim: PerPartition"),
         ({"filter.snapshots": "Volume"}, "spec.filter.snapshots: Volume"),
         ({"flow.producerSignal": True}, "spec.flow.producerSignal: true"),
         ({"identity.conflictIgnore": ["at"]}, "spec.identity.conflictIgnore"),

@@ -8,9 +8,11 @@ from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from doublegate.contract.gate_spec import IdentitySpec
+from doublegate.contract.gate_spec import ClaimMode, IdentitySpec
 from doublegate.contract.identity import header_id
 from doublegate.contract.resource import ConsumerSpec, Mode
+from doublegate.contract.sizing import filter_size
+from doublegate.gate.filter import PartitionFilter
 from doublegate.gate.ledger_errors import LedgerUnavailable
 from doublegate.gate.ledger_types import LedgerSettings
 from doublegate.gate.memory_ledger import MemoryLedger
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
 LEASE = 10.0
 DRAIN = 30.0
+TTL = 3600.0
 
 
 class Clock:
@@ -70,9 +73,9 @@ class Ledger(MemoryLedger):
             hook()
         return result
 
-    def register(self, owner: bytes) -> None:
+    def register(self, owner: bytes) -> str:
         self._reach()
-        super().register(owner)
+        return super().register(owner)
 
     def renew(self, owner: bytes) -> Any:
         self._reach()
@@ -147,6 +150,7 @@ class Rig:
             **spec,
         }
         parsed = ConsumerSpec.model_validate(given)
+        self.proves = parsed.ledger.claim is ClaimMode.PER_PARTITION
         mailbox, timers = Mailbox(), Timers()
         tracing: Any = SimpleNamespace(record_process=lambda *_, **__: "", broken=0)
         self.state = state(lanes)
@@ -157,7 +161,7 @@ class Rig:
         self.writer = Letters("g", self.state, self.books, self.report, mailbox, timers)
         self.writer.connect(self._writer)
         self.session = Session(self.ledger, owner, LEASE, lambda _: None)
-        filters: Any = SimpleNamespace(load=lambda _: None, keep=lambda _: None)
+        filters: Any = SimpleNamespace(load=self._filter, keep=lambda _: None, partitions=4)
         self.ownership = Ownership(
             self.state,
             self.books,
@@ -167,6 +171,7 @@ class Rig:
             topic_ids={"t": TOPIC_ID},
             replay_topic="g.replay",
             filters=filters,
+            ttl=TTL,
             drain_seconds=DRAIN,
             keeper=None,
         )
@@ -189,9 +194,18 @@ class Rig:
             self.state,
             parsed.kafka.ordering,
             parsed.mode,
+            parsed.ledger.ttl if parsed.ledger.claim is ClaimMode.PER_PARTITION else None,
         )
         endings = Endings(
-            parsed, self.state, self.books, self.writer, concurrency, self.breaker, self.report, timers
+            parsed,
+            self.state,
+            self.books,
+            self.writer,
+            concurrency,
+            self.breaker,
+            self.report,
+            timers,
+            claims.claim_for_letter,
         )
         self.engine = Engine(
             parsed,
@@ -217,6 +231,15 @@ class Rig:
         executor: Any = SimpleNamespace(submit=self.units.append)
         self.engine.connect(executor, self.poller)
         self.ownership.connect(self.poller)
+
+    def _filter(self, partition: Any, is_new: Any) -> PartitionFilter | None:
+        """Only where the claim mode rests on it."""
+        if not self.proves:
+            return None
+        made = PartitionFilter(str(partition.name), filter_size(100, TTL, 0.001), clock=self.clock)
+        if is_new(partition):
+            made.mark_warm()
+        return made
 
     def _write(self, record: Record, letter: Any) -> None:
         self.letters.append((record, letter))

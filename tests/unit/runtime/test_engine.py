@@ -9,12 +9,13 @@ from doublegate.contract.states import EntryState, UnknownCause
 from doublegate.gate.ledger_types import LedgerSettings
 from doublegate.runtime.executors_outcomes import LEASE_LOST
 from doublegate.runtime.outcome import done, not_done, rejected, unknown
-from doublegate.runtime.partition import TopicPartitionKey, decode_finished
+from doublegate.runtime.partition import TopicPartitionKey, decode_metadata
 from tests.unit.runtime.records import message
 from tests.unit.runtime.rig import DRAIN, LEASE, Clock, Ledger, Rig, frozen
 
 TIMEOUT = unknown("too long", UnknownCause.TIMEOUT)
 NAME = TopicPartitionKey("t", 0)
+NOTHING_ABOVE = "dg1:00000000:"
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_metadata_moves_though_the_offset_does_not(rig: Rig) -> None:
     rig.arrive("a", "b", first=1, key=b"2")
     rig.work()
     assert rig.committed() == 0
-    assert decode_finished(0, rig.poller.commits[NAME][1]).above(0) == [(1, 3)]
+    assert decode_metadata(0, rig.poller.commits[NAME][1])[1].above(0) == [(1, 3)]
     rig.units.append(slow)
     rig.end()
     assert rig.committed() == 3
@@ -271,7 +272,7 @@ def test_a_drain_waits_for_what_runs_and_releases_the_rest(rig: Rig) -> None:
     assert entry(rig, "b") is None
     rig.units.append(busy)
     rig.end()
-    assert drained.result(0) == {NAME: (1, "")}
+    assert drained.result(0) == {NAME: (1, NOTHING_ABOVE)}
     assert empty(rig)
 
 
@@ -295,7 +296,7 @@ def test_a_drain_ends_at_once_when_a_retry_would_follow(rig: Rig) -> None:
     drained = rig.revoke(0)
     rig.units.append(unit)
     rig.end(TIMEOUT)
-    assert drained.result(0) == {NAME: (0, "")}
+    assert drained.result(0) == {NAME: (0, NOTHING_ABOVE)}
     found = rig.ledger.inspect(rig.state.local.keyspace.key(b"a"))
     assert found is not None
     assert found.unknown  # the mark stays for the next owner
@@ -306,7 +307,7 @@ def test_a_drain_ends_at_once_when_a_retry_would_follow(rig: Rig) -> None:
 def test_a_drain_while_a_retry_waits(rig: Rig) -> None:
     rig.arrive("a", "b")
     rig.end(not_done("busy"))
-    assert rig.revoke(0).result(0) == {NAME: (0, "")}
+    assert rig.revoke(0).result(0) == {NAME: (0, NOTHING_ABOVE)}
     assert entry(rig, "a") is None
     rig.arrive("other", partition=1)
     rig.turn(2.0)
@@ -320,7 +321,7 @@ def test_a_drain_ends_at_its_deadline_when_the_ledger_is_away(rig: Rig) -> None:
     rig.turn(DRAIN - 1)
     assert not drained.done()
     rig.turn(2.0)
-    assert drained.result(0) == {NAME: (0, "")}
+    assert drained.result(0) == {NAME: (0, NOTHING_ABOVE)}
 
 
 def test_a_drain_waits_for_the_letter_of_a_revoked_record(rig: Rig) -> None:
@@ -329,7 +330,7 @@ def test_a_drain_waits_for_the_letter_of_a_revoked_record(rig: Rig) -> None:
     drained = rig.revoke(0)
     assert not drained.done()
     rig.acknowledge()
-    assert drained.result(0) == {NAME: (1, "")}
+    assert drained.result(0) == {NAME: (1, NOTHING_ABOVE)}
     assert entry(rig, "a") is EntryState.FAILED
 
 

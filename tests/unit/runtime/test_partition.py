@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from doublegate.runtime.partition import (
     METADATA_LIMIT,
     decode_finished,
+    decode_metadata,
     encode_finished,
     gaps,
 )
@@ -38,16 +39,16 @@ def test_gaps_in_the_offsets_cost_nothing() -> None:
 @settings(deadline=None)
 @given(st.text(max_size=40))
 def test_what_another_program_left_is_no_metadata(text: str) -> None:
-    assert not decode_finished(0, text if not text.startswith("dg1:") else "x" + text)
-    assert not decode_finished(0, base64.b64encode(b"\x01\x05").decode())
-    assert not decode_finished(0, "abcd" + base64.b64encode(b"\x01\x05").decode())
+    assert not decode_metadata(0, text if not text.startswith("dg1:") else "x" + text)[1]
+    assert not decode_metadata(0, base64.b64encode(b"\x01\x05").decode())[1]
+    assert not decode_metadata(0, "abcd" + base64.b64encode(b"\x01\x05").decode())[1]
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=30))
 def test_damaged_metadata_is_read_without_error(data: bytes) -> None:
-    decode_finished(0, "dg1:" + base64.b64encode(data).decode())
-    decode_finished(0, "dg1:" + data.decode("latin1"))
+    decode_metadata(0, "dg1:ab:" + base64.b64encode(data).decode())
+    decode_metadata(0, "dg1:" + data.decode("latin1"))
 
 
 @settings(deadline=None)
@@ -60,7 +61,7 @@ def test_advance_never_passes_an_unfinished_record(finished: list[bool], start: 
         one.finished = done
     first = finished.index(False) if False in finished else None
     assert part.advance() == (part.delivered if first is None else start + 2 * first)
-    known = decode_finished(part.advance(), part.metadata())
+    known = decode_metadata(part.advance(), part.metadata(""))[1]
     for number, done in enumerate(finished):
         if not done:
             assert start + 2 * number not in known
@@ -70,10 +71,10 @@ def test_advance_never_passes_an_unfinished_record(finished: list[bool], start: 
 
 def test_what_an_earlier_owner_finished_stays_in_the_metadata() -> None:
     part = partition(position=10, finished=decode_finished(10, encode_finished(10, [(12, 15), (20, 22)])[0]))
-    assert decode_finished(10, part.metadata()).above(0) == [(12, 15), (20, 22)]
+    assert decode_metadata(10, part.metadata(""))[1].above(0) == [(12, 15), (20, 22)]
     part.pending.append(record(part, 10))
     part.delivered = 13
-    known = decode_finished(10, part.metadata())
+    known = decode_metadata(10, part.metadata(""))[1]
     assert [offset for offset in range(30) if offset in known] == [11, 12, 13, 14, 20, 21]
 
 
@@ -81,14 +82,14 @@ def test_metadata_is_cut_to_the_limit_and_says_so() -> None:
     part = partition()
     part.pending.extend(record(part, 300 * i) for i in range(2000))
     part.delivered = 600_000
-    text = part.metadata()
-    assert METADATA_LIMIT - 10 < len(text) <= METADATA_LIMIT
+    text = part.metadata("")
+    assert METADATA_LIMIT - 20 < len(text) <= METADATA_LIMIT
     assert part.crowded
-    known = decode_finished(0, text)
+    known = decode_metadata(0, text)[1]
     assert 1 in known
     assert 300 not in known
     for one in part.pending:
         one.finished = True
     part.advance()
-    assert part.metadata() == ""
+    assert part.metadata("0123456789abcdef") == "dg1:01234567:"
     assert not part.crowded

@@ -94,6 +94,9 @@ def _gates(spec: "ConsumerSpec") -> Iterator[tuple[str, object, str]]:
         if window < ledger.ttl:
             least = f"at least ledger.ttl ({format_duration(ledger.ttl)}) with claim PerPartition"
             yield "spec.filter.window", format_duration(window), least
+        if spec.kafka.allow_partition_growth:
+            allowed = "false with claim PerPartition, whose ids must stay in their partition"
+            yield "spec.kafka.allowPartitionGrowth", "true", allowed
     if spec.inbox is not None and spec.inbox.retention < spec.dlq.retention:
         least = f"at least dlq.retention ({format_duration(spec.dlq.retention)}), or a replay could run twice"
         yield "spec.inbox.retention", format_duration(spec.inbox.retention), least

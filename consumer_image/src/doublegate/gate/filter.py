@@ -126,6 +126,11 @@ class PartitionFilter:
         """After `restore`: every record between the snapshot's offset and the position was added."""
         self._since = min(self._since, self._since_of_snapshot)
 
+    def adopt(self, past: PartitionFilter) -> None:
+        """Take over what `past` holds: the ids up to where this filter began, without a gap."""
+        self._ids.adopt(past._ids)  # noqa: SLF001 - one of its own kind
+        self._since = past._since  # noqa: SLF001
+
     @property
     def fill(self) -> float:
         """Share of its capacity that is used, 0 to 1."""

@@ -49,6 +49,13 @@ class Generations:
         self.lost = NEVER
         """Time up to which ids younger than the window may be missing, because room ran out."""
         self.all = [Generation(self._new_bloom())]
+        self._most = size.generations
+
+    def adopt(self, older: "Generations") -> None:
+        """Put generations of an earlier time before these; there may be more than usual until they have aged."""
+        self.all = [*(g for g in older.all if g.count), *self.all]
+        self.lost = max(self.lost, older.lost)
+        self._most = max(self.size.generations, len(self.all) + 1)
 
     def advance(self, now: float) -> None:
         """Move the present forward; closes the newest generation when it has been open long enough."""
@@ -105,9 +112,10 @@ class Generations:
     def _rotate(self) -> None:
         horizon = self.latest - self.size.window
         kept = [g for g in self.all if g.last > horizon]
-        while len(kept) >= self.size.generations:
+        while len(kept) >= self._most:
             self.lost = kept.pop(0).last
         self.all = [*kept, Generation(self._new_bloom())]
+        self._most = max(self.size.generations, len(self.all))
 
     def _new_bloom(self) -> BloomFilter:
         return BloomFilter(self.size.ids_per_generation, self.size.fpr_per_generation, serializable=True)

@@ -9,6 +9,8 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final, Self
 
+from xxhash import xxh3_64_hexdigest
+
 from doublegate.gate.ledger_calls import milliseconds
 from doublegate.gate.ledger_codec import CLAIM_BYTES, decode_entry, field_of, pack_claims
 from doublegate.gate.ledger_errors import (
@@ -21,7 +23,7 @@ from doublegate.gate.ledger_exchange import Answer, ask
 from doublegate.gate.ledger_keys import MAX_BUCKETS, ScopeKeys
 from doublegate.gate.ledger_link import Call, Link
 from doublegate.gate.ledger_packer import KeyBatch
-from doublegate.gate.ledger_scripts import HOLD, RAISE, REGISTER, TAKE
+from doublegate.gate.ledger_scripts import HOLD, PARK, RAISE, REGISTER, TAKE, UNPARK, Script
 from doublegate.gate.ledger_server import check_server, server_identity, server_stats
 from doublegate.gate.ledger_types import (
     Assignment,
@@ -86,8 +88,12 @@ class Ledger:
         """Give the connections back; sessions stay until they expire."""
         self._link.close()
 
-    def register(self, owner: bytes) -> None:
-        """Open, or open again, the owner's session; also forgets sessions over for more than a day."""
+    def register(self, owner: bytes) -> str:
+        """Open, or open again, the owner's session; also forgets sessions over for more than a day.
+
+        Returns:
+            The data's name: another one when data was lost, or may have been, as by a failover.
+        """
         layout = b"%d:%d" % (LAYOUT_VERSION, self._keys.buckets)
         args = (owner, milliseconds(self.settings.session), secrets.token_bytes(8), layout)
         calls = [
@@ -101,7 +107,8 @@ class Ledger:
                     f"this ledger's data was written with layout {found.decode()} (version:buckets), "
                     f"not {layout.decode()}: set buckets as before, or every event would look new"
                 )
-        self._markers[owner] = tuple(marker for marker, _ in replies)
+        markers = self._markers[owner] = tuple(marker for marker, _ in replies)
+        return xxh3_64_hexdigest(b"".join((self.identity().encode(), *markers)))
 
     def renew(self, owner: bytes) -> SessionStatus:
         """The heartbeat; a session that is over is not revived."""
@@ -149,6 +156,19 @@ class Ledger:
         if answer.acked is not None and answer.acked < wanted:
             raise LedgerUnderReplicated(answer.acked, wanted, answer.result)
         return answer.result
+
+    def park(self, rows: Sequence[tuple[bytes, bytes]]) -> None:
+        """Put events, known by their keys, at the end of their lines; one that is there keeps its place.
+
+        Args:
+            rows: (the line's digest, the event's key), in their order.
+        """
+        ttl = (milliseconds(self.settings.failed_ttl),)
+        self._link.run([self._line_call(PARK, mine, ttl) for mine in self._lines(rows)])
+
+    def unpark(self, rows: Sequence[tuple[bytes, bytes]]) -> None:
+        """Take events out of their lines: they are DONE, or nobody wants them any more."""
+        self._link.run([self._line_call(UNPARK, mine, ()) for mine in self._lines(rows)])
 
     def read_watermarks(self, partitions: Sequence[TopicPartition]) -> list[int | None]:
         """Highest contiguous finished offsets, None where there is none."""
@@ -235,6 +255,17 @@ class Ledger:
         calls = [Call(RAISE, KeyBatch((self._keys.epochs(b),)), args) for b in range(self._keys.buckets)]
         standing = self._link.run(calls).values
         return [max(int(reply[index]) for reply in standing) for index in range(len(partitions))]
+
+    def _lines(self, rows: Sequence[tuple[bytes, bytes]]) -> list[list[tuple[bytes, bytes]]]:
+        """The rows of each bucket that has any."""
+        spread = self._keys.rows([line for line, _ in rows])
+        return [[rows[row] for row in mine] for mine in spread if mine]
+
+    def _line_call(self, script: Script, rows: Sequence[tuple[bytes, bytes]], args: tuple[bytes, ...]) -> Call:
+        lines, events = [line for line, _ in rows], [event for _, event in rows]
+        bucket = self._keys.bucket(lines[0])
+        batch = KeyBatch((self._keys.sessions(bucket),), self._keys.lines(bucket), (lines,))
+        return Call(script, batch, (*args, *events))
 
     def _offsets(self, name: bytes, partitions: Sequence[TopicPartition]) -> list[int | None]:
         if not partitions:

@@ -35,6 +35,7 @@ HEAD_BYTES: Final = 32
 TOPIC_BYTES: Final = 8
 MAX_ATTEMPT: Final = 255
 _HELD_UNKNOWN: Final = 5
+_ONE_CRASH: Final = 1
 _NOBODY: Final = bytes(8)
 _CLAIMED: Final = struct.Struct(">cBBB8sQ8sIQ8s")
 _FAILED: Final = struct.Struct(">cBBB8s8sIQ")
@@ -55,9 +56,16 @@ def _columns(rows: Sequence[bytes], width: int) -> np.ndarray[tuple[int, int], n
 
 
 def pack_claims(
-    owner: bytes, assignments: Sequence[Assignment], claims: Claims, unknown: Sequence[bool] | None = None
+    owner: bytes, assignments: Sequence[Assignment], claims: Claims, held: Sequence[bool] | None = None
 ) -> bytes:
-    """The CLAIMED values of a batch, 48 bytes a row, as they will stand when nothing was there."""
+    """The CLAIMED values of a batch, 48 bytes a row, as they will stand when nothing was there.
+
+    Args:
+        owner: who claims.
+        assignments: what the rows point at.
+        claims: the rows.
+        held: rows put back after a loss whose effect may have happened in an earlier attempt.
+    """
     rows = len(claims.keys)
     heads = _columns([b"C\0\0\0" + owner + _identity(assignment) for assignment in assignments], HEAD_BYTES)
     values = np.empty((rows, CLAIM_BYTES), dtype=np.uint8)
@@ -65,8 +73,12 @@ def pack_claims(
     offsets = np.asarray(claims.offsets, dtype=">u8")
     values[:, HEAD_BYTES : HEAD_BYTES + 8] = offsets.view(np.uint8).reshape(rows, 8)
     values[:, HEAD_BYTES + 8 :] = _columns(claims.digests, 8)
-    if unknown is not None:
-        values[np.asarray(unknown, dtype=bool), 1] = _HELD_UNKNOWN
+    if held is not None:
+        values[np.asarray(held, dtype=bool), 1] = _HELD_UNKNOWN
+    if claims.unknown is not None and any(claims.unknown):
+        rows_of_grants = np.asarray(claims.unknown, dtype=bool)
+        values[rows_of_grants, 1] = _HELD_UNKNOWN
+        values[rows_of_grants, 2:4] = _ONE_CRASH
     return values.tobytes()
 
 

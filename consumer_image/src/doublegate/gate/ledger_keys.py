@@ -78,6 +78,10 @@ class ScopeKeys:
         """Hash: topic uuid and partition -> highest offset that may have started; bucket 0 is used."""
         return self._own(bucket, b"g")
 
+    def lines(self, bucket: int) -> bytes:
+        """The first bytes of a line's sorted set, before the line's digest: events in the order of parking."""
+        return self.prefixes[bucket] + b"p"
+
     def snapshot(self, field: bytes) -> bytes:
         """The snapshot of a partition's filter; `field` names the partition."""
         return self._own(0, b"f") + field

@@ -29,8 +29,12 @@ class LedgerApi(Protocol):
     def round_trips(self) -> int:
         """How often a node was waited for."""
 
-    def register(self, owner: bytes) -> None:
-        """Open, or open again, the owner's session; also forgets sessions over for more than a day."""
+    def register(self, owner: bytes) -> str:
+        """Open, or open again, the owner's session; also forgets sessions over for more than a day.
+
+        Returns:
+            The data's name: another one when data was lost, or may have been, as by a failover.
+        """
 
     def renew(self, owner: bytes) -> SessionStatus:
         """The heartbeat; a session that is over is not revived."""
@@ -48,6 +52,12 @@ class LedgerApi(Protocol):
             LedgerFull: claims were refused at full memory; the rest was recorded.
             LedgerUnderReplicated: fewer than `min_replicas_acked` replicas have it.
         """
+
+    def park(self, rows: Sequence[tuple[bytes, bytes]]) -> None:
+        """Put events at the end of their lines: (the line's digest, the event's key), in their order."""
+
+    def unpark(self, rows: Sequence[tuple[bytes, bytes]]) -> None:
+        """Take events out of their lines: they are DONE, or nobody wants them any more."""
 
     def read_watermarks(self, partitions: Sequence[TopicPartition]) -> list[int | None]:
         """Highest contiguous finished offsets, None where there is none."""

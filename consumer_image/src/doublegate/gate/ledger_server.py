@@ -16,6 +16,7 @@ OLDEST: Final = (7, 0)
 ACL_COMMANDS: Final = (
     *("eval", "evalsha", "script|load", "wait", "get", "pttl", "set", "del", "time"),
     *("hget", "hset", "hsetnx", "hgetall", "hmget", "hdel"),
+    *("zadd", "zrem", "zrange", "zrevrange", "zremrangebyscore", "pexpire"),
     *("ping", "info", "dbsize", "client|setinfo", "cluster|slots", "cluster|shards"),
 )
 """What a consumer's user must be allowed, on keys `~<scope tag>*`."""

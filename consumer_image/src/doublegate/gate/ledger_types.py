@@ -54,13 +54,18 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Rows to claim; `partitions` are indices into `Exchange.assignments`, `replays` None means none is."""
+    """Rows to claim; `partitions` are indices into `Exchange.assignments`, `replays` None means none is.
+
+    `unknown` marks rows that a former owner's grant covers, so that their effect may have happened: where
+    nothing stands their claim bears the mark, as if it were taken over.
+    """
 
     keys: Sequence[bytes] = ()
     digests: Sequence[bytes] = ()
     partitions: Sequence[int] = ()
     offsets: Sequence[int] = ()
     replays: Sequence[bool] | None = None
+    unknown: Sequence[bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,8 @@ class Exchange:
         owner: who says it.
         assignments: what the rows' `partitions` point at; a stale one may stand here for its failures.
         watermarks: (assignment index, highest contiguous finished offset).
-        grants: (assignment index, highest offset that may start); fenced.
+        grants: (assignment index, highest offset that may start); fenced. The last one said stands.
+        lines: keys of lines that are asked for, see `ExchangeResult.heads`.
     """
 
     owner: bytes
@@ -114,6 +120,7 @@ class Exchange:
     claims: Claims = field(default_factory=Claims)
     watermarks: Sequence[tuple[int, int]] = ()
     grants: Sequence[tuple[int, int]] = ()
+    lines: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,7 @@ class ExchangeResult:
         fenced: indices of assignments whose epoch is not the newest.
         lost: the server lost data (session, marker or an epoch is gone): re-assert before anything else.
         retried: some of it was sent twice, so ALREADY does not prove a second effect.
+        heads: of the lines that were asked for and are parked, the event that must end first.
     """
 
     session: SessionStatus
@@ -150,6 +158,7 @@ class ExchangeResult:
     fenced: frozenset[int] = frozenset()
     lost: bool = False
     retried: bool = False
+    heads: dict[bytes, bytes] = field(default_factory=dict)
 
     @property
     def all_new(self) -> bool:

@@ -53,6 +53,7 @@ class MemoryLedger:
         self._known: set[bytes] = set()
         self._watermarks: dict[TopicPartition, int] = {}
         self._grants: dict[TopicPartition, int] = {}
+        self._lines: dict[bytes, list[bytes]] = {}
         self._snapshots: dict[TopicPartition, tuple[bytes, float]] = {}
         self._generation = 0
         self._lock = threading.RLock()
@@ -67,17 +68,19 @@ class MemoryLedger:
                 self._watermarks,
                 self._grants,
                 self._snapshots,
+                self._lines,
                 self._known,
             ):
                 part.clear()
             self._generation += 1
 
-    def register(self, owner: bytes) -> None:
-        """Open, or open again, the owner's session."""
+    def register(self, owner: bytes) -> str:
+        """Open, or open again, the owner's session; returns the data's name."""
         with self._lock:
             self.round_trips += 1
             self.sessions[owner] = self._clock() + self.settings.session
             self._known.add(owner)
+            return f"{self._generation:016x}"
 
     def renew(self, owner: bytes) -> SessionStatus:
         """The heartbeat; a session that is over is not revived."""
@@ -117,7 +120,9 @@ class MemoryLedger:
                 if self._epoch(exchange.assignments[index]) != exchange.assignments[index].epoch
             }
             granted = [(index, offset) for index, offset in exchange.grants if index not in fenced]
-            self._raise(self._grants, exchange.assignments, granted)
+            for index, offset in granted:
+                held = exchange.assignments[index]
+                self._grants[held.topic, held.partition] = offset
             outcomes, histories = self._claim(exchange, session, fenced)
             return ExchangeResult(
                 session=session,
@@ -129,7 +134,25 @@ class MemoryLedger:
                 fenced=frozenset(fenced),
                 lost=session is SessionStatus.LOST
                 or any(self._epoch(exchange.assignments[index]) is None for index in fenced),
+                heads={line: events[0] for line in exchange.lines if (events := self._lines.get(line))},
             )
+
+    def park(self, rows: Sequence[tuple[bytes, bytes]]) -> None:
+        """Put events at the end of their lines."""
+        with self._lock:
+            self.round_trips += 1
+            for line, event in rows:
+                events = self._lines.setdefault(line, [])
+                if event not in events:
+                    events.append(event)
+
+    def unpark(self, rows: Sequence[tuple[bytes, bytes]]) -> None:
+        """Take events out of their lines."""
+        with self._lock:
+            self.round_trips += 1
+            for line, event in rows:
+                if event in (events := self._lines.get(line, [])):
+                    events.remove(event)
 
     def read_watermarks(self, partitions: Sequence[TopicPartition]) -> list[int | None]:
         """Highest contiguous finished offsets."""
@@ -223,7 +246,8 @@ class MemoryLedger:
         held = assignments[claims.partitions[row]]
         position = Position(held.topic[:_TOPIC_BYTES], held.partition, claims.offsets[row])
         replay = bool(claims.replays and claims.replays[row])
-        return Bid(owner, held.epoch, position, claims.digests[row], replay)
+        unknown = bool(claims.unknown and claims.unknown[row])
+        return Bid(owner, held.epoch, position, claims.digests[row], replay, unknown)
 
     def _claim(
         self, exchange: Exchange, session: SessionStatus, fenced: set[int]

@@ -54,10 +54,14 @@ class Bid:
     position: Position
     digest: bytes
     replay: bool = False
+    unknown: bool = False
 
     def record(self) -> Record:
         """The claim where nothing was before."""
-        return Record(EntryState.CLAIMED, self.digest, self.owner, self.epoch, self.position)
+        claimed = Record(EntryState.CLAIMED, self.digest, self.owner, self.epoch, self.position)
+        if self.unknown:  # a former owner's grant covers it, so its effect may have happened
+            return replace(claimed, attempt=1, crashes=1, unknown=True, former=Former.CLAIMED)
+        return claimed
 
 
 Claimed = tuple[ClaimOutcome, Record | None]

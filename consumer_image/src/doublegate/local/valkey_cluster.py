@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import redis
 
@@ -110,7 +110,8 @@ def _agrees(client: redis.Redis) -> bool:
 def _slots_of(client: redis.Redis, node: str) -> range | set[int]:
     """The slots that a node serves."""
     slots: set[int] = set()
-    for first, last, master, *_ in client.execute_command("CLUSTER", "SLOTS"):
+    answer: Any = client.cluster("SLOTS")
+    for first, last, master, *_ in answer:
         if str(master[2]) == node:
             slots |= set(range(int(first), int(last) + 1))
     return slots

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from doublegate.contract.errors import DoublegateError
 from doublegate.gate.ledger_errors import LedgerFull, LedgerUnderReplicated
@@ -31,16 +31,31 @@ from doublegate.runtime.record import Record
 from doublegate.runtime.report import Report
 from doublegate.runtime.state import State
 
-__all__ = ["Answered", "Books"]
+__all__ = ["Answered", "Books", "Taken"]
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R")
-Answered = Callable[[list[Record], ExchangeResult], None]
+Answered = Callable[[list[Record], list[Record], frozenset[Partition], ExchangeResult], None]
+"""Told the claims as asked, the grants as asked, whose partitions are fenced, and the answer."""
 _RECENT_SECONDS = 60.0
 _MOST = 5000
 """Rows of one kind in one exchange: a script must not keep the server from others for long."""
+
+
+class Taken(NamedTuple):
+    """A partition's new epoch, and what its earlier owners left in the ledger; -1 where there is nothing.
+
+    Attributes:
+        epoch: the fencing number.
+        watermark: highest contiguous finished offset.
+        grant: highest offset that may have been started without a claim.
+    """
+
+    epoch: int
+    watermark: int
+    grant: int
 
 
 class Books:
@@ -58,8 +73,9 @@ class Books:
         self._done: deque[Record] = deque()
         self._failed: deque[Record] = deque()
         self._released: deque[tuple[Record, bool]] = deque()
-        self._to_release = 0
-        self._releasing = 0
+        self._handed: deque[tuple[Partition, int]] = deque()
+        self._to_tell = 0
+        self._telling = 0
         self._watermarks: dict[Partition, int] = {}
         self._recent: deque[tuple[float, list[bytes], list[bytes]]] = deque()
         self.busy = False
@@ -83,14 +99,20 @@ class Books:
         Returns:
             What to ask `has_released` for.
         """
-        held = [(record, record.unknown) for record in records if not record.claimless]
+        held = [(record, record.unknown) for record in records if not (record.claimless or record.proven)]
         self._released.extend(held)
-        self._to_release += len(held)
-        return self._to_release
+        self._to_tell += len(held)
+        return self._to_tell
+
+    def hand_over(self, partition: Partition, offset: int) -> int:
+        """Its grant ends at `offset`: the next owner need not take what follows for started; as `release`."""
+        self._handed.append((partition, offset))
+        self._to_tell += 1
+        return self._to_tell
 
     def has_released(self, ticket: int) -> bool:
-        """Whether the ledger knows of every release up to that one."""
-        return self._to_release - len(self._released) - self._releasing >= ticket
+        """Whether the ledger knows of everything that was given back up to that ticket."""
+        return self._to_tell - len(self._released) - len(self._handed) - self._telling >= ticket
 
     def watermark(self, marks: Mapping[Partition, int]) -> None:
         """Highest contiguous finished offsets."""
@@ -105,6 +127,7 @@ class Books:
         self._done.clear()
         self._failed.clear()
         self._released.clear()
+        self._handed.clear()
 
     def rest(self) -> None:
         """After a failed exchange: the next may be tried."""
@@ -134,48 +157,67 @@ class Books:
 
     def send(
         self,
-        claims: list[Record],
+        asked: list[Record],
         answered: Answered,
         unanswered: Callable[[list[Record], DoublegateError], None],
     ) -> None:
-        """Exchange what has gathered, and `claims`, with the ledger; nothing is sent if there is nothing."""
-        if not (claims or self._done or self._failed or self._released or self._watermarks):
+        """Exchange what has gathered with the ledger, and ask for claims, or grants for what is proven new.
+
+        Nothing is sent if there is nothing.
+        """
+        waiting = self._done or self._failed or self._released or self._handed or self._watermarks
+        if not (asked or waiting):
             return
         self.busy = True
-        done = _take(self._done)
+        claims = [record for record in asked if not record.proven]
+        starts = [record for record in asked if record.proven]
+        done = _take_alike(self._done)
         failed = _take(self._failed)
         released = _take(self._released)
-        self._releasing = len(released)
+        handed = _take(self._handed)
+        self._telling = len(released) + len(handed)
         marks, self._watermarks = self._watermarks, {}
-        exchange = self._exchange(done, failed, released, marks, claims)
+        table = _Table()
+        grants = _grants(starts)
+        exchange = self._exchange(table, done, failed, released, marks, claims, dict(handed) | grants)
         started = time.monotonic()
 
         def answer(result: ExchangeResult) -> None:
             self.busy = False
-            self._releasing = 0
+            self._telling = 0
             self._report.metrics.ledger_seconds.observe(time.monotonic() - started)
             self._settle(done, failed, result)
-            answered(claims, result)
+            fenced = frozenset(table.partitions[index] for index in result.fenced)
+            for partition in grants.keys() - fenced:
+                partition.grant = grants[partition]
+            answered(claims, starts, fenced, result)
 
         def fail(error: DoublegateError) -> None:
-            self._releasing = 0
+            self._telling = 0
             if isinstance(error, LedgerFull | LedgerUnderReplicated):  # only the claims were refused
                 self._settle(done, failed, error.result)
-                unanswered(claims, error)
+                unanswered(asked, error)
                 return
             self._done.extendleft(reversed(done))
             self._failed.extendleft(reversed(failed))
             self._released.extendleft(reversed(released))
+            self._handed.extendleft(reversed(handed))
             self._watermarks = marks | self._watermarks
-            unanswered(claims, error)
+            unanswered(asked, error)
 
         self.run(self._ledger.exchange, exchange, answer=answer, failed=fail)
 
-    def take_epochs(self, partitions: Sequence[Partition]) -> tuple[list[int], list[int]]:
-        """On the ledger's thread: new epochs, and watermarks (-1 where there is none)."""
+    def take_epochs(self, partitions: Sequence[Partition]) -> list[Taken]:
+        """On the ledger's thread: new epochs, and what earlier owners left."""
         names = [(p.topic_id, p.name.partition) for p in partitions]
         epochs = self._ledger.take_epochs(names)
-        return epochs, [-1 if mark is None else mark for mark in self._ledger.read_watermarks(names)]
+        marks, grants = self._ledger.read_watermarks(names), self._ledger.read_grants(names)
+        return [Taken(*of_one) for of_one in zip(epochs, map(_or_none, marks), map(_or_none, grants), strict=True)]
+
+    def has_marks(self, topic: bytes, partitions: int) -> bool:
+        """On the ledger's thread: whether the group has ever finished anything of a topic."""
+        names = [(topic, number) for number in range(partitions)]
+        return any(mark is not None for mark in self._ledger.read_watermarks(names))
 
     def reassert(self, held: Sequence[Record]) -> None:
         """On the ledger's thread, after it lost data: put back claims and what was DONE of late."""
@@ -198,19 +240,23 @@ class Books:
 
     def _exchange(
         self,
+        table: "_Table",
         done: list[Record],
         failed: list[Record],
         released: list[tuple[Record, bool]],
         marks: Mapping[Partition, int],
         claims: list[Record],
+        grants: Mapping[Partition, int],
     ) -> Exchange:
-        table = _Table()
         index = table.index
         for record in claims:
             record.epoch = record.partition.epoch
+        unknown = [r.offset <= r.partition.granted_before for r in claims]
         return Exchange(
             self._owner,
-            completions=Completions([r.key for r in done], [r.digest for r in done]),
+            completions=Completions(
+                [r.key for r in done], [r.digest for r in done], granted=bool(done and done[0].proven)
+            ),
             failures=Failures(
                 [r.key for r in failed],
                 [index(r.partition, r.epoch) for r in failed],
@@ -228,7 +274,9 @@ class Books:
                 [index(r.partition, r.epoch) for r in claims],
                 [r.offset for r in claims],
                 [r.replay for r in claims] if any(r.replay for r in claims) else None,
+                unknown if any(unknown) else None,
             ),
+            grants=[(index(p, p.epoch), offset) for p, offset in grants.items()],
             watermarks=[(index(p, p.epoch), mark) for p, mark in marks.items()],
             assignments=table.rows,
         )
@@ -246,6 +294,8 @@ class Books:
         )
         if late:
             self._report.metrics.late_completions.add(late)
+        if done and done[0].proven:
+            self._look_for_anomalies(done, result)
         if missing := sum(o is CompletionOutcome.MISSING for o in result.completions.values()):
             self._report.metrics.ledger_suspect.add(missing)
         finished = []
@@ -261,6 +311,21 @@ class Books:
         self._state.local.let_go([r.key for r in finished])
         self._state.finish(finished)
 
+    def _look_for_anomalies(self, done: list[Record], result: ExchangeResult) -> None:
+        """What the filter proved to be new was known to the ledger: an effect happened twice.
+
+        Its id came in another partition before, or its producer breaks what this mode rests on. The filters'
+        proof is worth nothing for one TTL.
+        """
+        twice = {CompletionOutcome.LATE, CompletionOutcome.CONFLICT, CompletionOutcome.AFTER_FAILED}
+        twice |= set() if result.retried else {CompletionOutcome.ALREADY}
+        found = [done[row] for row, outcome in result.completions.items() if outcome in twice]
+        for record in found:
+            self._report.performed_again(record)
+        for partition in self._state.partitions.values() if found else ():
+            if partition.seen is not None:
+                partition.seen.mark_cold()
+
     @staticmethod
     def _raise(error: Exception) -> None:
         raise error
@@ -271,6 +336,7 @@ class _Table:
 
     def __init__(self) -> None:
         self.rows: list[Assignment] = []
+        self.partitions: list[Partition] = []
         self._indices: dict[tuple[Partition, int], int] = {}
 
     def index(self, partition: Partition, epoch: int) -> int:
@@ -278,7 +344,31 @@ class _Table:
         if found is None:
             found = self._indices[partition, epoch] = len(self.rows)
             self.rows.append(Assignment(partition.topic_id, partition.name.partition, epoch))
+            self.partitions.append(partition)
         return found
+
+
+def _grants(starts: Iterable[Record]) -> dict[Partition, int]:
+    """How far the grants have to go for these to start, where they don't go so far yet."""
+    grants: dict[Partition, int] = {}
+    for record in starts:
+        partition = record.partition
+        record.epoch = partition.epoch
+        if record.offset > grants.get(partition, partition.grant):
+            grants[partition] = record.offset
+    return grants
+
+
+def _or_none(offset: int | None) -> int:
+    return -1 if offset is None else offset
+
+
+def _take_alike(queue: "deque[Record]") -> list[Record]:
+    """What ran under claims, or what ran under grants: their completions are told apart."""
+    found: list[Record] = []
+    while queue and len(found) < _MOST and queue[0].proven == (found or queue)[0].proven:
+        found.append(queue.popleft())
+    return found
 
 
 def _take(queue: "deque[T]") -> list[T]:

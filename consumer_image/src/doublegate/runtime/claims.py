@@ -1,7 +1,9 @@
 """Which records to claim next, and what the ledger's answer means for each."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 from doublegate.contract.deadletter import DeadLetterReason
 from doublegate.contract.gate_spec import OnUnknown
@@ -10,7 +12,9 @@ from doublegate.gate.ledger_types import ClaimOutcome, ExchangeResult, History, 
 from doublegate.runtime.intake import CONFLICT
 from doublegate.runtime.letters import Letters
 from doublegate.runtime.mailbox import Timers
+from doublegate.runtime.outcome import rejected
 from doublegate.runtime.pace import ClaimAhead
+from doublegate.runtime.partition import Partition
 from doublegate.runtime.record import Record, Stage
 from doublegate.runtime.report import Report
 from doublegate.runtime.state import State
@@ -59,6 +63,13 @@ class Claims:
         self._parked: set[Record] = set()
         self._passing: list[Record] = []
 
+    def claim_for_letter(self, record: Record, reason: DeadLetterReason, error: str) -> None:
+        """What ran under a grant has failed for good: it needs a claim, which its failure can end."""
+        record.proven = False
+        record.result = rejected(error, reason)
+        record.stage = Stage.ASKED
+        self._again.append(record)
+
     def choose(self, unit_size: int, most: int | None = None) -> list[Record]:
         """Records to ask the ledger for, as few as keep the workers busy.
 
@@ -95,12 +106,21 @@ class Claims:
                 self._grant(record)
         self._let_pass()
 
-    def answered(self, records: Sequence[Record], result: ExchangeResult, floor: int) -> list[Record]:
+    def answered(
+        self,
+        records: Sequence[Record],
+        starts: Sequence[Record],
+        fenced: frozenset[Partition],
+        result: ExchangeResult,
+        floor: int,
+    ) -> list[Record]:
         """Act on an answer.
 
         Args:
             records: as asked.
-            result: the ledger's answer, its claims in the same order.
+            starts: proven new, as asked: their grant was written ahead.
+            fenced: partitions that another process has by now.
+            result: the ledger's answer, its claims in the same order as the records.
             floor: events that workers have room for.
 
         Returns:
@@ -109,7 +129,7 @@ class Claims:
         lanes = self._state.lanes
         self._ahead.answered(lanes.claimed, floor, more=lanes.has_unclaimed)
         gone = []
-        void = []
+        void = self._start_granted(starts, fenced, over=result.session is not SessionStatus.ALIVE)
         for row, (record, found) in enumerate(zip(records, result.claims, strict=True)):
             partition = record.partition
             if record.stage is not Stage.ASKED:
@@ -124,6 +144,7 @@ class Claims:
                 self._new(record)
             else:
                 self._judge(record, ClaimOutcome(found), result.histories.get(row))
+        void.sort(key=attrgetter("offset"))  # claims and grants were asked for in separate lists
         lanes.requeue(void)
         self._let_pass()
         if self._parked:
@@ -134,6 +155,24 @@ class Claims:
             self._session_over(result.lost)  # takes back what was granted, too
         return gone
 
+    def _start_granted(
+        self, starts: Sequence[Record], fenced: frozenset[Partition], *, over: bool
+    ) -> list[Record]:
+        """Let start what its grant allows; returns what has to ask again."""
+        void = []
+        for record in starts:
+            partition = record.partition
+            if record.stage is not Stage.ASKED:
+                continue
+            if over or not partition.active or record.epoch != partition.epoch:
+                record.stage = Stage.WAITING
+                void.append(record)
+            elif partition in fenced:
+                self._ask_later(record)
+            else:
+                self._grant(record)
+        return void
+
     def _let_pass(self) -> None:
         """In Observe what needs no claim starts too, but not before what came before it has its claim."""
         passing, self._passing = self._passing, []
@@ -142,8 +181,16 @@ class Claims:
                 self._grant(record)
 
     def _new(self, record: Record) -> None:
-        if record.suspected and record.partition.seen is not None:
-            record.partition.seen.record_false_hit()
+        if record.offset <= record.partition.granted_before and not record.replay:
+            record.attempt, record.crashes = max(record.attempt, 1), max(record.crashes, 1)
+            self._taken_over(record, exhausted=False)
+            return
+        suspected = record.suspected and record.partition.seen is not None
+        if suspected:
+            record.partition.seen.record_false_hit()  # type: ignore[union-attr]
+        lost = suspected and time.monotonic() < self._state.lost_until
+        if lost or record.offset < record.partition.doubt_end:
+            self._report.in_doubt(record)
         self._grant(record)
 
     def _grant(self, record: Record) -> None:

@@ -2,8 +2,10 @@
 
 import time
 from collections import deque
+from collections.abc import Callable
 
 from doublegate.contract.consumer_spec import ConsumerSpec
+from doublegate.contract.deadletter import DeadLetterReason
 from doublegate.contract.resource import Mode
 from doublegate.contract.states import Decision, Gate, UnknownCause
 from doublegate.runtime.books import Books
@@ -35,6 +37,7 @@ class Endings:
         breaker: Breaker,
         report: Report,
         timers: Timers,
+        claim_for_letter: Callable[[Record, DeadLetterReason, str], None],
     ) -> None:
         self._spec = spec
         self._state = state
@@ -44,6 +47,7 @@ class Endings:
         self._breaker = breaker
         self._report = report
         self._timers = timers
+        self._claim_for_letter = claim_for_letter
         self._observe = spec.mode is Mode.OBSERVE
         self._latencies: deque[tuple[float, int]] = deque()
 
@@ -117,7 +121,8 @@ class Endings:
             self._report.unknown_outcome(record, attempt.cause or UnknownCause.EXCEPTION, attempt.error)
         step = after(record, attempt, self._spec.retries, self._spec.ledger.on_unknown)
         if isinstance(step, DeadLetterIt):
-            self._letters.write(record, step.reason, step.error)
+            write = self._claim_for_letter if record.proven else self._letters.write
+            write(record, step.reason, step.error)
             return False
         self._state.lanes.block(record)
         self._timers.after(step.seconds, self._state.lanes.unblock, record)

@@ -27,7 +27,7 @@ from doublegate.runtime.mailbox import Mailbox, Timers
 from doublegate.runtime.outcome import Attempt
 from doublegate.runtime.ownership import Commits, Ownership
 from doublegate.runtime.pace import Concurrency
-from doublegate.runtime.partition import TopicPartitionKey
+from doublegate.runtime.partition import Partition, TopicPartitionKey
 from doublegate.runtime.poller import Assigned, Poller
 from doublegate.runtime.record import Record, Stage
 from doublegate.runtime.report import Report
@@ -244,10 +244,16 @@ class Engine:
             most = 0 if self._units or self._state.lanes.claimed else 1
         return self._claims.choose(self._concurrency.unit_size, most)
 
-    def _answered(self, claims: list[Record], result: ExchangeResult) -> None:
+    def _answered(
+        self,
+        claims: list[Record],
+        starts: list[Record],
+        fenced: frozenset[Partition],
+        result: ExchangeResult,
+    ) -> None:
         self.ledger_error = None
         floor = (self._concurrency.limit - self._units) * self._concurrency.unit_size
-        gone = self._claims.answered(claims, result, floor)
+        gone = self._claims.answered(claims, starts, fenced, result, floor)
         if gone:
             self._books.release(gone)
 
@@ -295,6 +301,7 @@ class Engine:
             return
         self._next_commit = now + _COMMIT_SECONDS
         self._report.tick()
+        self._ownership.see_ends(self._poller.ends)
         if not self._poller.full:
             for name, offset in self._arrivals.silences(self._poller.ends, now):
                 self._poller.seek(name, offset)

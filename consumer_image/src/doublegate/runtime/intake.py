@@ -61,6 +61,8 @@ class Intake:
         state: the local gate, the lanes, and what still runs from before a rebalance.
         ordering: what shares a lane.
         mode: Observe counts what it would reject, and rejects nothing.
+        proof: seconds that a filter must cover for its miss to prove that an id is new; None where every
+            event is claimed.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Intake:
         state: State,
         ordering: Ordering,
         mode: Mode,
+        proof: float | None = None,
     ) -> None:
         self._read_id = read_id
         self._explain = explain
@@ -77,6 +80,7 @@ class Intake:
         self._lanes = len(state.lanes)
         self._ordering = ordering
         self._observe = mode is Mode.OBSERVE
+        self._proof = proof
 
     def take(self, partition: Partition, messages: Sequence[Message]) -> Taken:
         """Screen one partition's messages, in delivery order; the partition's bookkeeping follows."""
@@ -89,6 +93,7 @@ class Intake:
                 return taken
         headers = cast("list[Headers]", [m.headers() or [] for m in messages])
         ids, problems = self._identify(partition, headers, offsets)
+        highest = partition.seen.highest_offset if partition.seen is not None else offsets[-1]
         screened = self._state.local.screen(ids, [m.value() for m in messages], partition.seen, offsets[-1])
         rows = _Rows(partition, messages, headers, offsets, ids, screened, self._lane)
         taken.records = rows.records(screened.fresh)
@@ -96,14 +101,29 @@ class Intake:
             suspected = set(screened.suspected)
             for row, record in zip(screened.fresh, taken.records, strict=True):
                 record.suspected = row in suspected
+        self._prove(partition, taken.records, highest)
         for record in taken.records if problems else ():
             if (problem := problems.get(record.offset)) is not None:
                 record.result = rejected(self._explain(problem), DeadLetterReason.POISON)
+                record.proven = False
         self._reject(rows, taken)
         partition.delivered = max(partition.delivered, offsets[-1] + 1)  # the last ones may have been skipped
         extra = [*taken.conflicts, *(shadow for shadow, _ in taken.shadows)]
         partition.pending.extend(_by_offset([*taken.records, *extra]) if extra else taken.records)
         return taken
+
+    def _prove(self, partition: Partition, records: Sequence[Record], highest: int) -> None:
+        """Mark what the filter proves to be new, now that it holds the whole batch.
+
+        Not proven is what was read before, what a former owner may have started, and what the ledger may
+        have lost.
+        """
+        seen = partition.seen
+        if self._proof is None or seen is None or partition.replay or not seen.covers(self._proof):
+            return
+        unsure = max(highest, partition.granted_before, partition.doubt_end - 1)
+        for record in records:
+            record.proven = not record.suspected and record.offset > unsure
 
     def _identify(
         self, partition: Partition, headers: Sequence[Headers], offsets: Sequence[int]

@@ -1,17 +1,18 @@
 """Which partitions are ours, and proof of it: session, epochs, confirmation, drain."""
 
 import logging
+import math
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 from doublegate.contract.errors import DoublegateError
-from doublegate.runtime.books import Books
+from doublegate.runtime.books import Books, Taken
 from doublegate.runtime.filters import Filters
 from doublegate.runtime.keeper import Keeper
 from doublegate.runtime.mailbox import Mailbox, Timers
-from doublegate.runtime.partition import Partition, TopicPartitionKey, decode_finished
+from doublegate.runtime.partition import Partition, TopicPartitionKey, decode_metadata
 from doublegate.runtime.poller import Assigned, Poller
 from doublegate.runtime.record import Record, Stage
 from doublegate.runtime.session import Session
@@ -34,6 +35,7 @@ class _Drain:
     release: int
     deadline: float
     done: "Future[Commits]"
+    handed: bool = False
 
 
 class Ownership:
@@ -43,6 +45,7 @@ class Ownership:
         topic_ids: the uuid of each subscribed topic, 16 bytes.
         replay_topic: the group's own.
         filters: gives each partition its filter.
+        ttl: how long the ledger keeps DONE, seconds; so long a loss of data leaves doubts.
         drain_seconds: how long started effects may take to end at revocation.
         keeper: of the inbox, whose watermarks outlive the ledger's.
     """
@@ -58,6 +61,7 @@ class Ownership:
         topic_ids: Mapping[str, bytes],
         replay_topic: str,
         filters: Filters,
+        ttl: float,
         drain_seconds: float,
         keeper: Keeper | None,
     ) -> None:
@@ -69,6 +73,7 @@ class Ownership:
         self._topic_ids = topic_ids
         self._replay_topic = replay_topic
         self._filters = filters
+        self._ttl = ttl
         self._drain_seconds = drain_seconds
         self._keeper = keeper
         self._poller: Poller | None = None
@@ -91,13 +96,15 @@ class Ownership:
     def take(self, assigned: Iterable[Assigned]) -> None:
         """These were assigned; nothing of them starts until their epochs are taken and confirmed."""
         for a in assigned:
+            data, finished = decode_metadata(a.position, a.metadata)
             partition = Partition(
                 a.name,
                 self._topic_ids[a.name.topic],
                 a.position,
-                decode_finished(a.position, a.metadata),
+                finished,
                 replay=a.name.topic == self._replay_topic,
             )
+            partition.committed_under = data
             self._state.partitions[a.name] = partition
         self._prove()
 
@@ -122,6 +129,9 @@ class Ownership:
         for partition in self._state.partitions.values():
             partition.active = False
         if lost:
+            self._state.lost_until = time.monotonic() + self._ttl
+            for partition in self._state.partitions.values():
+                partition.grant = -1
             self._reassert()
         else:
             self._prove()
@@ -140,9 +150,13 @@ class Ownership:
         self._books.run(
             self._books.reassert,
             held,
-            answer=lambda _: self._timers.after(self._session.lease, self._prove),
+            answer=self._reasserted,
             failed=lambda _: self._timers.after(_RETRY_SECONDS, self._reassert),
         )
+
+    def _reasserted(self, _: None) -> None:
+        self._books.watermark(self._state.watermarks(self._state.partitions))
+        self._timers.after(self._session.lease, self._prove)
 
     def _prove(self) -> None:
         """Take the epochs of what isn't proven ours yet, under a live session."""
@@ -153,33 +167,55 @@ class Ownership:
         self._renewing = True
         self._books.run(self._take_epochs, waiting, answer=self._confirm, failed=self._unproven)
 
-    def _take_epochs(self, partitions: list[Partition]) -> tuple[list[Partition], list[int], list[int]]:
+    def _take_epochs(self, partitions: list[Partition]) -> tuple[list[Partition], list[Taken]]:
         """On the ledger's thread."""
         if not self._session.alive():
             self._session.begin()
-        epochs, watermarks = self._books.take_epochs(partitions)
-        for partition in partitions:
-            if partition.seen is None:
-                partition.seen = self._filters.load(partition)
+        taken = self._books.take_epochs(partitions)
         if self._keeper is not None:
             known = self._keeper.watermarks()
             names = [(p.topic_id, p.name.partition) for p in partitions]
-            watermarks = [
-                max(mark, known.get(name, -1)) for mark, name in zip(watermarks, names, strict=True)
+            taken = [
+                one._replace(watermark=max(one.watermark, known.get(name, -1)))
+                for one, name in zip(taken, names, strict=True)
             ]
-        return partitions, epochs, watermarks
+        for partition in partitions:
+            if partition.seen is None:
+                partition.seen = self._filters.load(partition, self._is_new)
+        return partitions, taken
 
-    def _confirm(self, answer: tuple[list[Partition], list[int], list[int]]) -> None:
-        partitions, epochs, watermarks = answer
-        for partition, epoch, watermark in zip(partitions, epochs, watermarks, strict=True):
+    def _is_new(self, partition: Partition) -> bool:
+        """On the ledger's thread: nothing of the partition can have been done, here or elsewhere."""
+        return not self._books.has_marks(partition.topic_id, self._filters.partitions)
+
+    def _confirm(self, answer: tuple[list[Partition], list[Taken]]) -> None:
+        partitions, taken = answer
+        self._state.data = self._session.data
+        for partition, (epoch, watermark, grant) in zip(partitions, taken, strict=True):
+            if not partition.epoch:  # later it is our own
+                partition.granted_before = grant
             partition.epoch = epoch
             partition.watermark = max(partition.watermark, watermark)
+            self._look_for_loss(partition)
         ours = [p for p in partitions if self._state.partitions.get(p.name) is p]
-        commits = {p.name: (p.advance(), p.metadata()) for p in ours}
+        commits = {p.name: (p.advance(), p.metadata(self._state.data)) for p in ours}
         if not commits or self._poller is None:
             self._confirmed(ours, None)
             return
         self._poller.confirm(commits, lambda error: self._mailbox.put(self._confirmed, ours, error))
+
+    def _look_for_loss(self, partition: Partition) -> None:
+        """The ledger is not the one that the last commit was made under: what came after that is in doubt."""
+        before, partition.committed_under = partition.committed_under, ""
+        if before and before != self._state.data[: len(before)]:
+            log.warning(
+                "%s[%d]: the ledger lost data, or may have, since the commit at %d: what was done after that "
+                "may be done again; such events are counted and named",
+                *partition.name,
+                partition.delivered,
+            )
+            partition.doubt_end = math.inf  # until it is known where the log ended
+            self._state.lost_until = time.monotonic() + self._ttl
 
     def _confirmed(self, partitions: list[Partition], error: str | None) -> None:
         self._renewing = False
@@ -196,6 +232,13 @@ class Ownership:
         self._renewing = False
         log.warning("partitions wait for the ledger: %s", error)
         self._timers.after(_RETRY_SECONDS, self._prove)
+
+    def see_ends(self, ends: Mapping[TopicPartitionKey, int]) -> None:
+        """Where the logs end: what comes after that was not there when the ledger lost data."""
+        for name, end in ends.items():
+            partition = self._state.partitions.get(name)
+            if partition is not None and partition.doubt_end == math.inf:
+                partition.doubt_end = end
 
     # --- partitions go
 
@@ -227,6 +270,12 @@ class Ownership:
         for drain in list(self._drains):
             busy = [r for r in drain.busy if not r.finished and r.stage is not Stage.DROPPED]
             flushed = self._books.has_released(drain.release)  # not idle: others' events keep it busy
+            if not busy and not drain.handed:
+                drain.handed = True
+                for partition in drain.partitions:
+                    if partition.grant >= 0:  # what was not started need not count as unknown
+                        drain.release = self._books.hand_over(partition, _last_started(partition))
+                flushed = self._books.has_released(drain.release)
             if (busy or not flushed) and now < drain.deadline:
                 continue
             if busy:
@@ -236,7 +285,7 @@ class Ownership:
                     self._drain_seconds,
                 )
             self._drains.remove(drain)
-            commits = {p.name: (p.advance(), p.metadata()) for p in drain.partitions}
+            commits = {p.name: (p.advance(), p.metadata(self._state.data)) for p in drain.partitions}
             for partition in drain.partitions:
                 if self._state.partitions.get(partition.name) is partition:
                     del self._state.partitions[partition.name]
@@ -246,3 +295,9 @@ class Ownership:
     def _hand_over_filters(self, partitions: list[Partition]) -> None:
         kept = [(p, p.seen.snapshot()) for p in partitions if p.seen is not None]
         self._books.run(self._filters.keep, kept, answer=lambda _: None, failed=lambda _: None)
+
+
+def _last_started(partition: Partition) -> int:
+    """Up to where a partition that is handed over may hold effects that nobody can vouch for."""
+    unknown = (r.offset for r in partition.pending if r.proven and r.unknown and not r.finished)
+    return max(partition.advance() - 1, *unknown, -1)

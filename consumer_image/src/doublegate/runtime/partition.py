@@ -5,6 +5,7 @@ offset, in delivery order (transaction markers and compaction leave gaps in the 
 """
 
 import base64
+import math
 import time
 from bisect import bisect_right
 from collections import deque
@@ -24,7 +25,9 @@ __all__ = [
     "Partition",
     "TopicPartitionKey",
     "decode_finished",
+    "decode_metadata",
     "encode_finished",
+    "encode_metadata",
     "gaps",
 ]
 
@@ -33,6 +36,8 @@ METADATA_LIMIT = 3800
 """Bytes of commit metadata that brokers store by default (offset.metadata.max.bytes, 4096), less a margin."""
 _PREFIX = "dg1:"
 """What another program left there must not be read as finished offsets."""
+_DATA_LENGTH = 8
+"""Characters of the ledger's name for its data that a commit keeps."""
 
 
 class TopicPartitionKey(NamedTuple):
@@ -100,8 +105,14 @@ class Partition:
         self.finished_before = finished or Finished()
         self.pending: deque[Record] = deque()
         self.epoch = 0
+        self.doubt_end = -math.inf
+        """Offsets below it may have been DONE although the ledger knows nothing: it lost data since the commit."""
         self.watermark = -1
         """Highest contiguous finished offset that the ledger knows; at or below it is a proven duplicate."""
+        self.granted_before = -1
+        """An earlier owner may have started what is up to here: what the ledger calls new there is unknown."""
+        self.grant = -1
+        """Highest offset that the ledger lets us start without a claim."""
         self.active = False
         """Its epoch is taken and confirmed: its events may start."""
         self.early: list[Message] = []
@@ -111,6 +122,8 @@ class Partition:
         self.patience = _PATIENCE_SECONDS
         """Seconds of silence after which the client is told again where to read."""
         self.revoked = False
+        self.committed_under = ""
+        """The ledger's data that the last commit names, until it was compared."""
         self.seen: PartitionFilter | None = None
         self.committed = position
         self.committed_metadata = ""
@@ -135,8 +148,8 @@ class Partition:
         self.patience *= 2
         return True
 
-    def metadata(self) -> str:
-        """The finished offsets above the commit, for the commit's metadata.
+    def metadata(self, data: str) -> str:
+        """The commit's metadata: the ledger's data that it was made under, and what is finished above it.
 
         What the earlier owner had finished and is not delivered yet stays in it. Sets `crowded` when they
         hardly fit; what does not fit is left out from the end, which costs a re-read only.
@@ -149,7 +162,7 @@ class Partition:
             ranges += before.above(self.delivered)
         text, cut = encode_finished(commit, ranges)
         self.crowded = cut or len(text) > METADATA_LIMIT * 3 // 4
-        return text
+        return encode_metadata(data, text)
 
 
 def gaps(unfinished: Sequence[int], delivered: int) -> list[tuple[int, int]]:
@@ -167,7 +180,7 @@ def encode_finished(commit: int, ranges: Iterable[tuple[int, int]]) -> tuple[str
     Returns:
         The text, empty when nothing above the commit is finished, and whether it was cut to fit.
     """
-    room = (METADATA_LIMIT - len(_PREFIX)) // 4 * 3
+    room = (METADATA_LIMIT - len(_PREFIX) - _DATA_LENGTH - 1) // 4 * 3
     data = bytearray()
     offset = commit
     for start, end in ranges:
@@ -179,12 +192,23 @@ def encode_finished(commit: int, ranges: Iterable[tuple[int, int]]) -> tuple[str
     return _text(data), False
 
 
-def decode_finished(commit: int, metadata: str) -> Finished:
-    """The inverse of `encode_finished`; metadata of another program counts as none."""
+def encode_metadata(data: str, finished: str) -> str:
+    """What a commit says beside its offset: `dg1:<ledger's data>:<finished offsets>`."""
+    return f"{_PREFIX}{data[:_DATA_LENGTH]}:{finished}"
+
+
+def decode_metadata(commit: int, metadata: str) -> tuple[str, Finished]:
+    """The inverse: the ledger's data, and the finished offsets; another program's metadata counts as none."""
     if not metadata.startswith(_PREFIX):
-        return Finished()
+        return "", Finished()
+    data, _, text = metadata[len(_PREFIX) :].partition(":")
+    return data, decode_finished(commit, text)
+
+
+def decode_finished(commit: int, text: str) -> Finished:
+    """The inverse of `encode_finished`; what is none counts as nothing finished."""
     try:
-        runs = _varints(base64.b64decode(metadata[len(_PREFIX) :], validate=True))
+        runs = _varints(base64.b64decode(text, validate=True))
     except ValueError:
         return Finished()
     ranges: list[tuple[int, int]] = []
@@ -197,7 +221,7 @@ def decode_finished(commit: int, metadata: str) -> Finished:
 
 
 def _text(data: bytes | bytearray) -> str:
-    return _PREFIX + base64.b64encode(data).decode() if data else ""
+    return base64.b64encode(data).decode()
 
 
 def _varint(value: int) -> bytes:

@@ -72,6 +72,8 @@ class Poller:
     def __init__(self, config: Mapping[str, object], topics: list[str], listener: Listener) -> None:
         self._listener = listener
         self._topics = topics
+        assignors = str(config.get("partition.assignment.strategy", "range"))
+        self._eager = config.get("group.protocol") != "consumer" and "cooperative" not in assignors
         self._consumer = Consumer(
             {
                 **config,
@@ -243,7 +245,7 @@ class Poller:
         # Not paused here, though nothing may start before its epoch is confirmed: a pause so close to an
         # assignment may stay for ever (librdkafka#5591). The engine keeps what comes too early.
         self._listener.assigned(assigned)
-        consumer.incremental_assign(starts)
+        (consumer.assign if self._eager else consumer.incremental_assign)(starts)
         self._assigned.update(a.name for a in assigned)
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -252,14 +254,18 @@ class Poller:
         self._forget(names)
         if commits and (error := self._commit_now(_offsets(commits))):
             log.warning("commit at revocation: %s; the next owner asks the ledger", error)
-        if partitions:
-            consumer.incremental_unassign(partitions)
+        self._unassign(consumer, partitions)
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         names = [TopicPartitionKey(p.topic, p.partition) for p in partitions]
         self._forget(names)
         self._listener.lost(names)
-        if partitions:
+        self._unassign(consumer, partitions)
+
+    def _unassign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._eager:  # all of them go at each rebalance
+            consumer.unassign()
+        elif partitions:
             consumer.incremental_unassign(partitions)
 
     def _look_at_ends(self) -> None:

@@ -51,6 +51,7 @@ class Record:
         crashes: owners that died with a claim on it.
         unknown: an earlier attempt's outcome is unknown.
         suspected: the filter may have seen its id.
+        proven: the warm filter proves that its id is new (PerPartition): it needs a grant, and no claim.
         finished: its offset may be passed.
         stage: how far it has come.
         claimless: it goes to the DLQ without a claim of its own (a conflict).
@@ -71,6 +72,7 @@ class Record:
         "message",
         "offset",
         "partition",
+        "proven",
         "replay",
         "result",
         "size",
@@ -108,6 +110,7 @@ class Record:
         self.crashes = 0
         self.unknown = False
         self.suspected = False
+        self.proven = False
         self.finished = False
         self.claimless = False
         self.result: Attempt | None = None

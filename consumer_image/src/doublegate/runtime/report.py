@@ -4,6 +4,7 @@ import logging
 import time
 from collections import Counter
 
+from doublegate.contract import metrics as names
 from doublegate.contract.deadletter import DeadLetter
 from doublegate.contract.states import Decision, Gate, UnknownCause
 from doublegate.runtime.record import Record
@@ -15,6 +16,9 @@ __all__ = ["Report"]
 
 log = logging.getLogger(__name__)
 
+_MOST_DOUBTS = 1000
+_DOUBTS_SECONDS = 60.0
+
 
 class Report:
     """One place where decisions become figures, lines and spans; the engine's thread only."""
@@ -24,6 +28,8 @@ class Report:
         self._tracing = tracing
         self._duplicates = DuplicateLog(log)
         self._broken = 0
+        self._doubts = 0
+        self._doubts_since = 0.0
         self.decisions: Counter[tuple[str, str]] = Counter()
         self.unknown: Counter[str] = Counter()
         self.letters: Counter[str] = Counter()
@@ -48,6 +54,31 @@ class Report:
             error,
             extra={"event_id": event_id, "trace_id": trace},
         )
+
+    def performed_again(self, record: Record) -> None:
+        """The ledger knew what the filter had proven to be new: a second effect, after the fact."""
+        self.metrics.ledger_suspect.add(1)
+        event_id = record.event_id.decode(errors="replace")
+        log.error(
+            "performed again: %s was DONE already, though the filter had not seen it; do its copies come in "
+            "the same partition? Every event is claimed for one ledger.ttl",
+            event_id,
+            extra={"event_id": event_id},
+        )
+
+    def in_doubt(self, record: Record) -> None:
+        """The ledger lost data and calls new what may have been DONE; named, up to a bound."""
+        self.metrics.ledger_suspect.add(1)
+        now = time.monotonic()
+        if now - self._doubts_since > _DOUBTS_SECONDS:
+            self._doubts_since, self._doubts = now, 0
+        self._doubts += 1
+        event_id = record.event_id.decode(errors="replace")
+        if self._doubts <= _MOST_DOUBTS:
+            text = "in doubt: %s may have been performed before the ledger lost data"
+            log.warning(text, event_id, extra={"event_id": event_id})
+        elif self._doubts == _MOST_DOUBTS + 1:
+            log.warning("in doubt: more events, which %s counts", names.LEDGER_SUSPECT)
 
     def dead_letter(self, record: Record, letter: DeadLetter) -> None:
         """A dead letter was acknowledged; always traced."""

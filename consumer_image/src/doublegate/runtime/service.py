@@ -14,7 +14,7 @@ from doublegate.contract.connections import (
     RedisConnection,
 )
 from doublegate.contract.errors import Unsupported
-from doublegate.contract.gate_spec import OnUnavailable
+from doublegate.contract.gate_spec import ClaimMode, OnUnavailable
 from doublegate.contract.identity import header_reader
 from doublegate.contract.resource import ConflictOn, IdempotentConsumer, Mode
 from doublegate.contract.sizing import exact_memory_size
@@ -41,6 +41,7 @@ from doublegate.runtime.ownership import Ownership
 from doublegate.runtime.pace import Concurrency
 from doublegate.runtime.poller import Poller
 from doublegate.runtime.report import Report
+from doublegate.runtime.reread import Rereader
 from doublegate.runtime.session import NoLease, Session
 from doublegate.runtime.settings import client_config, drain_seconds, lane_count, ledger_settings
 from doublegate.runtime.state import State
@@ -108,6 +109,11 @@ class ConsumerProcess:
         drain = drain_seconds(spec)
         self._drain = drain
         self._keeper = inbox_keeper(spec)
+        proves = spec.ledger.claim is ClaimMode.PER_PARTITION
+        client = client_config(spec, kafka, instance)
+        self._rereader = (
+            Rereader(client, read_id, local.keyspace, spec.filter.window, mailbox) if proves else None
+        )
         ownership = Ownership(
             state,
             books,
@@ -116,7 +122,10 @@ class ConsumerProcess:
             timers,
             topic_ids={source.name: source.id, replay.name: replay.id},
             replay_topic=replay.name,
-            filters=Filters(spec, source.partitions, self._ledger),
+            filters=Filters(
+                spec, source.partitions, self._ledger, self._rereader.want if self._rereader else None
+            ),
+            ttl=spec.ledger.ttl,
             drain_seconds=drain,
             keeper=self._keeper,
         )
@@ -131,9 +140,16 @@ class ConsumerProcess:
         )
         concurrency = Concurrency(spec.flow.concurrency, batch=handler.batch)
         breaker = Breaker(spec.dlq.breaker)
-        endings = Endings(spec, state, books, letters, concurrency, breaker, report, timers)
+        endings = Endings(
+            spec, state, books, letters, concurrency, breaker, report, timers, claims.claim_for_letter
+        )
         intake = Intake(
-            read_id, lambda problem: problem.describe(spec.identity), state, spec.kafka.ordering, spec.mode
+            read_id,
+            lambda problem: problem.describe(spec.identity),
+            state,
+            spec.kafka.ordering,
+            spec.mode,
+            spec.ledger.ttl if proves else None,
         )
         self._engine = Engine(
             spec,
@@ -176,7 +192,7 @@ class ConsumerProcess:
             self._keeper.pools if self._keeper is not None else None,
         )
         self._writer = DeadLetterWriter(kafka, dlq.name, source.max_message_bytes, letters.acknowledged)
-        self._poller = Poller(client_config(spec, kafka, instance), [source.name, replay.name], self._engine)
+        self._poller = Poller(client, [source.name, replay.name], self._engine)
         letters.connect(self._writer)
         ownership.connect(self._poller)
         self._engine.connect(self._executor, self._poller)
@@ -196,6 +212,8 @@ class ConsumerProcess:
         if self._keeper is not None:
             self._keeper.start()
         self._session.start()
+        if self._rereader is not None:
+            self._rereader.start()
         self._engine.start()
         self._poller.start()
 
@@ -205,6 +223,8 @@ class ConsumerProcess:
             log.error(
                 "the poller did not end in time; uncommitted events come again, and the ledger knows them"
             )
+        if self._rereader is not None:
+            self._rereader.stop(_STOP_SECONDS)
         self._executor.stop(_STOP_SECONDS)
         self._engine.stop(_STOP_SECONDS)
         if left := self._writer.close(_STOP_SECONDS):

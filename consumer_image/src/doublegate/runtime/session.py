@@ -28,6 +28,9 @@ class Session:
     The lease is counted from before the renewal was sent, on the monotonic clock, which goes on while a
     process is stopped: a paused holder that wakes up late finds its lease over before the ledger does.
 
+    A server that restarted or was replaced may lack writes although the session is there: its identity is
+    looked at with each heartbeat, and another one counts as lost data.
+
     Args:
         ledger: where the session is.
         owner: 8 bytes, this process.
@@ -41,6 +44,9 @@ class Session:
         self.lease = lease
         self._ledger = ledger
         self._over = over
+        self.data = ""
+        """The ledger's name for the data that this session is part of."""
+        self._identity = ""
         self._until = 0.0
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -57,7 +63,8 @@ class Session:
             LedgerError: there is no session.
         """
         asked = time.monotonic()
-        self._ledger.register(self.owner)
+        self._identity = self._ledger.identity()  # first: a failover between the two is noticed by the heartbeat
+        self.data = self._ledger.register(self.owner)
         with self._lock:
             self._until = asked + self.lease
 
@@ -89,6 +96,8 @@ class Session:
             asked = time.monotonic()
             try:
                 status = self._ledger.renew(self.owner)
+                if status is SessionStatus.ALIVE and self._ledger.identity() != self._identity:
+                    status = SessionStatus.LOST
             except LedgerError as error:
                 log.warning("session: not renewed: %s", error)
                 continue

@@ -22,6 +22,10 @@ class State:
         self.held_bytes = 0
         self.running_elsewhere: dict[tuple[TopicPartitionKey, int], Record] = {}
         """Records of revoked partitions that a worker still has: the same position may be delivered again."""
+        self.data = ""
+        """The ledger's data that our session is part of."""
+        self.lost_until = 0.0
+        """The ledger lost data within the TTL: until then (monotonic seconds) its "new" proves less."""
         self.crowded = False
         """Some partition's finished offsets hardly fit its commit: what it waits for must end first."""
 
@@ -82,7 +86,7 @@ class State:
         moved: dict[TopicPartitionKey, tuple[int, str]] = {}
         for name, partition in self.partitions.items():
             offset = partition.advance()
-            metadata = partition.metadata()
+            metadata = partition.metadata(self.data)
             if offset != partition.committed or metadata != partition.committed_metadata:
                 moved[name] = (offset, metadata)
                 partition.committed, partition.committed_metadata = offset, metadata

@@ -153,7 +153,7 @@ end
 for i = grants_at, #ARGV, 3 do
   local epoch = call('HGET', KEYS[2], ARGV[i])
   if epoch == ARGV[i + 2] then
-    raise(KEYS[4], ARGV[i], ARGV[i + 1])
+    call('HSET', KEYS[4], ARGV[i], ARGV[i + 1])  -- lower again when the partition is handed over
   else
     fenced[#fenced + 1] = (i - grants_at) / 3
     if not epoch then lost = 1 end
