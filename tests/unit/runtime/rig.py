@@ -132,7 +132,7 @@ class Rig:
     def __init__(
         self,
         clock: Clock,
-        ledger: Ledger | None = None,
+        store: Ledger | None = None,
         *,
         owner: bytes = b"owner--1",
         batch: bool = False,
@@ -140,7 +140,7 @@ class Rig:
         **spec: Any,
     ) -> None:
         self.clock = clock
-        self.ledger = ledger or Ledger(LedgerSettings(session=LEASE), clock)
+        self.ledger = store or Ledger(LedgerSettings(session=LEASE), clock)
         given = {
             "handler": {"python": "m:h"},
             "kafka": {"bootstrapServers": "b:1", "topic": "t", "group": "g"},

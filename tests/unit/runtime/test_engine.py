@@ -10,7 +10,7 @@ from doublegate.gate.ledger_types import LedgerSettings
 from doublegate.runtime.executors_outcomes import LEASE_LOST
 from doublegate.runtime.outcome import done, not_done, rejected, unknown
 from doublegate.runtime.partition import TopicPartitionKey, decode_metadata
-from tests.unit.runtime.records import message
+from tests.unit.runtime.records import TOPIC_ID, message
 from tests.unit.runtime.rig import DRAIN, LEASE, Clock, Ledger, Rig, frozen
 
 TIMEOUT = unknown("too long", UnknownCause.TIMEOUT)
@@ -474,3 +474,39 @@ def test_a_probe_that_takes_long_is_the_only_one(clock: Clock) -> None:
     rig.engine._concurrency._limit = 8.0
     rig.turn(5.0)
     assert len(rig.running) == 1
+
+
+# --- a ledger that lost data
+
+
+def test_what_came_after_the_commit_is_in_doubt_under_other_data(clock: Clock) -> None:
+    rig = Rig(clock).assign(0)
+    rig.arrive("a")
+    _, metadata = rig.poller.commits[NAME]
+    rig.ledger.forget()
+    heir = Rig(clock, rig.ledger, owner=b"owner--2").assign(0, metadata=metadata)
+    heir.arrive("a")
+    heir.poller.ends[NAME] = 1
+    heir.turn(1.0)
+    heir.arrive("b", first=1)
+    assert heir.report.metrics.ledger_suspect.value() == 1
+    same = Rig(clock, heir.ledger, owner=b"owner--3").assign(0, metadata=heir.poller.commits[NAME][1])
+    same.arrive("c")
+    assert same.report.metrics.ledger_suspect.value() == 0
+
+
+def test_a_reasserted_ledger_knows_the_watermarks_again(rig: Rig) -> None:
+    rig.arrive("a", "b")
+    rig.work()
+    assert rig.committed() == 2
+    rig.ledger.forget()
+    rig.ownership.session_over(lost=True)
+    rig.turn(LEASE * 2)
+    assert rig.ledger.read_watermarks([(TOPIC_ID, 0)]) == [1]
+
+
+def test_a_paused_spec_claims_nothing_of_what_slipped_in(clock: Clock) -> None:
+    rig = Rig(clock, paused=True).assign(0)
+    rig.arrive("a")
+    assert rig.running == []
+    assert entry(rig, "a") is None

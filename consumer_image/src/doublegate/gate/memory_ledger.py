@@ -80,7 +80,7 @@ class MemoryLedger:
             self.round_trips += 1
             self.sessions[owner] = self._clock() + self.settings.session
             self._known.add(owner)
-            return f"{self._generation:016x}"
+            return f"{self._generation:08x}"
 
     def renew(self, owner: bytes) -> SessionStatus:
         """The heartbeat; a session that is over is not revived."""

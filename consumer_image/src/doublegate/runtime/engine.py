@@ -9,6 +9,7 @@ import threading
 import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 
 from confluent_kafka import Message
 
@@ -42,6 +43,7 @@ _COMMIT_SECONDS = 0.5
 _LEDGER_RETRY_SECONDS = 0.3
 _IDLE_SECONDS = 0.1
 _DRAIN_MARGIN = 5.0
+_DRAIN_LOOK_SECONDS = 0.5
 _RESUME_SHARE = 0.75
 """Of the reservoir may be in use for paused partitions to go on."""
 
@@ -133,13 +135,12 @@ class Engine:
         """These will be taken away."""
         done: Future[Commits] = Future()
         self._mailbox.put(self._ownership.drain, names, done)
-        try:
-            return done.result(self._drain_seconds + _DRAIN_MARGIN)
-        except FutureTimeout:
-            log.error(  # noqa: TRY400 - no traceback says more
-                "the drain did not end; the next owner waits for our session to end"
-            )
-            return {}
+        deadline = time.monotonic() + self._drain_seconds + _DRAIN_MARGIN
+        while self.failure is None and time.monotonic() < deadline:
+            with suppress(FutureTimeout):
+                return done.result(_DRAIN_LOOK_SECONDS)
+        log.error("the drain did not end; the next owner waits for our session to end")
+        return {}
 
     def lost(self, names: list[TopicPartitionKey]) -> None:
         """These are somebody else's."""

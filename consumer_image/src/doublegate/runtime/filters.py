@@ -79,7 +79,7 @@ class Filters:
     def _cold(
         self, identity: str, partition: Partition, past: PartitionFilter, start: int | None
     ) -> PartitionFilter:
-        if self._reread is None:
+        if self._reread is None or partition.replay:  # a replay is always claimed
             return past
         self._reread(Reading(partition, past, start, partition.delivered))
         return PartitionFilter(identity, self._size)

@@ -185,8 +185,9 @@ class Ownership:
         return partitions, taken
 
     def _is_new(self, partition: Partition) -> bool:
-        """On the ledger's thread: nothing of the partition can have been done, here or elsewhere."""
-        return not self._books.has_marks(partition.topic_id, self._filters.partitions)
+        """On the ledger's thread: the group never had an owner for it, nor finished anything of its topic."""
+        owned = bool(partition.committed_under)  # every owner commits before it starts anything
+        return not owned and not self._books.has_marks(partition.topic_id, self._filters.partitions)
 
     def _confirm(self, answer: tuple[list[Partition], list[Taken]]) -> None:
         partitions, taken = answer
@@ -299,5 +300,5 @@ class Ownership:
 
 def _last_started(partition: Partition) -> int:
     """Up to where a partition that is handed over may hold effects that nobody can vouch for."""
-    unknown = (r.offset for r in partition.pending if r.proven and r.unknown and not r.finished)
-    return max(partition.advance() - 1, *unknown, -1)
+    commit = partition.advance()
+    return max([commit - 1, *(r.offset for r in partition.pending if r.proven and r.unknown and not r.finished)])
