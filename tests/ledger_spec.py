@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from doublegate.contract.states import EntryState
 from doublegate.gate.keys import NO_DIGEST
 from doublegate.gate.ledger_types import (
+    LINE_EVENTS,
     Assignment,
     ClaimOutcome,
     Claims,
@@ -503,14 +504,25 @@ class LedgerSpec:
     def test_a_line_keeps_the_order_of_parking(self, ledger: LedgerApi) -> None:
         owner, line, other = Owner(ledger), new_key(), new_key()
         events = [new_key() for _ in range(5)]
-        assert owner.exchange(lines=[line, other]).heads == {}
+        assert owner.exchange(lines=[line, other]).lines == {}
         for event in (*events, events[0], events[3]):
             ledger.park([(line, event)])
         ledger.park([(other, events[2])])
-        for event in events:
-            assert owner.exchange(lines=[line, other, line]).heads == {line: event, other: events[2]}
+        for place, event in enumerate(events):
+            found = owner.exchange(lines=[line, other, line]).lines
+            assert found == {line: tuple(events[place:]), other: (events[2],)}
             ledger.unpark([(line, event), (line, event)])
-        assert owner.exchange(lines=[line, other]).heads == {other: events[2]}
+        assert owner.exchange(lines=[line, other]).lines == {other: (events[2],)}
+
+    def test_a_long_line_is_told_in_part(self, ledger: LedgerApi) -> None:
+        owner, line = Owner(ledger), new_key()
+        events = [new_key() for _ in range(LINE_EVENTS + 2)]
+        for event in events:
+            ledger.park([(line, event)])
+        assert owner.exchange(lines=[line]).lines == {line: (*events[:LINE_EVENTS], b"")}
+        ledger.unpark([(line, event) for event in events[:1]])
+        ledger.unpark([(line, events[-1])])
+        assert owner.exchange(lines=[line]).lines == {line: tuple(events[1:-1])}
 
     # --- batches
 

@@ -22,10 +22,11 @@ def message(
     key: bytes | None = b"k",
     headers: list[tuple[str, bytes | None]] | None = None,
     partition: int = 0,
+    topic: str = "t",
 ) -> Message:
     given = [*([] if event_id is None else [("correlation_id", event_id)]), *(headers or [])]
     return Message(
-        topic="t", partition=partition, offset=offset, key=key, value=value, headers=given, timestamp=(1, 5)
+        topic=topic, partition=partition, offset=offset, key=key, value=value, headers=given, timestamp=(1, 5)
     )
 
 

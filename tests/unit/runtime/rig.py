@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from doublegate.contract.gate_spec import ClaimMode, IdentitySpec
 from doublegate.contract.identity import header_id
+from doublegate.contract.kafka_spec import OnFailure
 from doublegate.contract.resource import ConsumerSpec, Mode
 from doublegate.contract.sizing import filter_size
 from doublegate.gate.filter import PartitionFilter
@@ -29,6 +30,7 @@ from doublegate.runtime.mailbox import Mailbox, Timers
 from doublegate.runtime.outcome import Attempt, done
 from doublegate.runtime.ownership import Ownership
 from doublegate.runtime.pace import Concurrency
+from doublegate.runtime.parking import Parking
 from doublegate.runtime.partition import TopicPartitionKey
 from doublegate.runtime.poller import Assigned
 from doublegate.runtime.report import Report
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from doublegate.runtime.unit import Unit
 
 LEASE = 10.0
+REPLAY_ID = bytes(range(16, 32))
 DRAIN = 30.0
 TTL = 3600.0
 
@@ -84,6 +87,10 @@ class Ledger(MemoryLedger):
     def take_epochs(self, partitions: Any) -> Any:
         self._reach()
         return super().take_epochs(partitions)
+
+    def park(self, rows: Any) -> None:
+        self._reach()
+        super().park(rows)
 
     def _reach(self) -> None:
         if self.away:
@@ -168,7 +175,7 @@ class Rig:
             self.session,
             mailbox,
             timers,
-            topic_ids={"t": TOPIC_ID},
+            topic_ids={"t": TOPIC_ID, "g.replay": REPLAY_ID},
             replay_topic="g.replay",
             filters=filters,
             ttl=TTL,
@@ -176,6 +183,17 @@ class Rig:
             keeper=None,
         )
         observe = parsed.mode is Mode.OBSERVE
+        parking = None
+        if parsed.kafka.on_failure is OnFailure.PARK_KEY:
+            parking = Parking(
+                self.state.local.keyspace,
+                self.ledger,
+                self.books,
+                self.writer,
+                self.state.lanes,
+                timers,
+                finish=self.state.done,
+            )
         claims = Claims(
             self.state,
             self.writer,
@@ -183,6 +201,7 @@ class Rig:
             timers,
             observe=observe,
             on_unknown=parsed.ledger.on_unknown,
+            parking=parking,
             session_over=self.ownership.session_over,
         )
         concurrency = Concurrency(parsed.flow.concurrency, batch=batch)
@@ -206,7 +225,10 @@ class Rig:
             self.report,
             timers,
             claims.claim_for_letter,
+            parking,
         )
+        if parking is not None:
+            parking.connect(claims.claim_for_letter)
         self.engine = Engine(
             parsed,
             state=self.state,
@@ -258,14 +280,19 @@ class Rig:
             if self.session.alive() and not self.ledger.away:
                 self.session.begin()  # as the heartbeat does
 
-    def assign(self, *numbers: int, position: int = 0, metadata: str = "") -> Rig:
-        names = [TopicPartitionKey("t", number) for number in numbers]
+    def assign(self, *numbers: int, position: int = 0, metadata: str = "", topic: str = "t") -> Rig:
+        names = [TopicPartitionKey(topic, number) for number in numbers]
         self.engine.assigned([Assigned(name, position, metadata) for name in names])
         return self.turn()
 
-    def arrive(self, *ids: str, first: int = 0, partition: int = 0, key: bytes | None = b"k") -> Rig:
+    def arrive(
+        self, *ids: str, first: int = 0, partition: int = 0, key: bytes | None = b"k", topic: str = "t"
+    ) -> Rig:
         """Events of one key."""
-        rows = [message(first + n, i.encode(), partition=partition, key=key) for n, i in enumerate(ids)]
+        rows = [
+            message(first + n, i.encode(), partition=partition, key=key, topic=topic)
+            for n, i in enumerate(ids)
+        ]
         self.engine.arrived(rows)
         return self.turn()
 

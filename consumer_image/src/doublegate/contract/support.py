@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from doublegate.contract.errors import Unsupported
 from doublegate.contract.filter_spec import Snapshots
-from doublegate.contract.kafka_spec import OnFailure
 from doublegate.contract.resource import ConsumerSpec
 
 __all__ = ["refuse_unsupported"]
@@ -21,8 +20,6 @@ def refuse_unsupported(spec: ConsumerSpec) -> None:
 
 
 def _unsupported(spec: ConsumerSpec) -> Iterator[Unsupported]:
-    if spec.kafka.on_failure is OnFailure.PARK_KEY:
-        yield Unsupported("spec.kafka.onFailure: ParkKey", "use Continue")
     if spec.filter.snapshots is Snapshots.VOLUME:
         yield Unsupported("spec.filter.snapshots: Volume", "use Ledger")
     if spec.flow.producer_signal:

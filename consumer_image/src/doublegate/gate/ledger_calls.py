@@ -17,8 +17,8 @@ from doublegate.gate.ledger_codec import (
 from doublegate.gate.ledger_keys import ScopeKeys
 from doublegate.gate.ledger_link import Call
 from doublegate.gate.ledger_packer import KeyBatch
-from doublegate.gate.ledger_scripts import CLAIM, FINISH, HEADS
-from doublegate.gate.ledger_types import Exchange, LedgerSettings
+from doublegate.gate.ledger_scripts import CLAIM, FINISH, LINES
+from doublegate.gate.ledger_types import LINE_EVENTS, Exchange, LedgerSettings
 
 __all__ = ["Calls", "Rows", "milliseconds"]
 
@@ -121,15 +121,16 @@ class Calls:
             words += (field_of(held.topic, held.partition), b"%d" % offset, b"%d" % held.epoch)
         return tuple(words)
 
-    def head_calls(self) -> list[tuple[Sequence[bytes], Call]]:
-        """Who comes first in the lines that are asked for, by bucket."""
+    def line_calls(self) -> list[tuple[Sequence[bytes], Call]]:
+        """The lines that are asked for, by bucket."""
         lines = list(dict.fromkeys(self.exchange.lines))
+        ttl = milliseconds(self.settings.failed_ttl)
         calls: list[tuple[Sequence[bytes], Call]] = []
         for bucket, rows in enumerate(self.keys.rows(lines)):
             if rows:
                 mine = pick(lines, rows)
                 batch = KeyBatch((self.keys.sessions(bucket),), self.keys.lines(bucket), (mine,))
-                calls.append((mine, Call(HEADS, batch, (milliseconds(self.settings.failed_ttl),))))
+                calls.append((mine, Call(LINES, batch, (ttl, b"%d" % LINE_EVENTS))))
         return calls
 
     def claim_calls(self, used: Rows, among: Rows | None = None) -> list[tuple[int, Rows, Call]]:

@@ -52,7 +52,7 @@ class _Asking:
         self.lost = False
         self.refused = False
         self.used = sorted(set(exchange.claims.partitions))
-        self.heads: dict[bytes, bytes] = {}
+        self.lines: dict[bytes, tuple[bytes, ...]] = {}
 
     def read_finish(self, bucket: int, reply: list[Any]) -> None:
         """Take in one bucket's answer about what was finished."""
@@ -132,17 +132,17 @@ def ask(
     asking = _Asking(keys, settings, exchange, markers)
     finish = asking.calls.finish_calls(everywhere=everywhere)
     claim = asking.calls.claim_calls(asking.used)
-    heads = asking.calls.head_calls()
+    lines = asking.calls.line_calls()
     if not finish and not claim:  # a heartbeat
         finish = asking.calls.finish_calls(everywhere=True)
-    calls = [call for _, call in finish] + [call for _, call in heads] + [call for _, _, call in claim]
+    calls = [call for _, call in finish] + [call for _, call in lines] + [call for _, _, call in claim]
     replies = link.run(calls, replicas=settings.min_replicas_acked, replica_timeout=settings.replica_timeout)
     for (bucket, _), reply in zip(finish, replies.values, strict=False):
         asking.read_finish(bucket, reply)
-    for (lines, _), reply in zip(heads, replies.values[len(finish) :], strict=False):
-        asking.heads |= {line: head for line, head in zip(lines, reply, strict=True) if head}
+    for (names, _), reply in zip(lines, replies.values[len(finish) :], strict=False):
+        asking.lines |= {name: tuple(events) for name, events in zip(names, reply, strict=True) if events}
     retried, acked = replies.retried, replies.acked
-    answers = replies.values[len(finish) + len(heads) :]
+    answers = replies.values[len(finish) + len(lines) :]
     while claim:
         open_rows = [
             row
@@ -169,6 +169,6 @@ def ask(
         fenced=frozenset(asking.fenced),
         lost=asking.lost,
         retried=retried,
-        heads=asking.heads,
+        lines=asking.lines,
     )
     return Answer(result, asking.refused, acked)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from hashlib import sha1
 from importlib.resources import files
 
-__all__ = ["CLAIM", "FINISH", "HEADS", "HOLD", "PARK", "RAISE", "REGISTER", "SCRIPTS", "TAKE", "UNPARK", "Script"]
+__all__ = ["CLAIM", "FINISH", "HOLD", "LINES", "PARK", "RAISE", "REGISTER", "SCRIPTS", "TAKE", "UNPARK", "Script"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,5 +33,5 @@ RAISE = _load("raise", _AT_FULL_MEMORY)
 HOLD = _load("hold", _AT_FULL_MEMORY)
 PARK = _load("park", _AT_FULL_MEMORY)
 UNPARK = _load("unpark", _AT_FULL_MEMORY)
-HEADS = _load("heads", _AT_FULL_MEMORY)
-SCRIPTS = (CLAIM, FINISH, REGISTER, TAKE, RAISE, HOLD, PARK, UNPARK, HEADS)
+LINES = _load("lines", _AT_FULL_MEMORY)
+SCRIPTS = (CLAIM, FINISH, REGISTER, TAKE, RAISE, HOLD, PARK, UNPARK, LINES)

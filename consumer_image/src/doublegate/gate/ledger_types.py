@@ -12,6 +12,7 @@ from doublegate.gate.keys import NO_DIGEST
 from doublegate.gate.ledger_outcomes import ClaimOutcome, CompletionOutcome, FailureOutcome, SessionStatus
 
 __all__ = [
+    "LINE_EVENTS",
     "NO_DIGEST",
     "Assignment",
     "ClaimOutcome",
@@ -32,6 +33,9 @@ __all__ = [
     "SessionStatus",
     "TopicPartition",
 ]
+
+LINE_EVENTS = 64
+"""Of a line's events an answer names so many: who stands further back waits anyway."""
 
 TopicPartition = tuple[bytes, int]
 """Topic uuid (16 bytes) and partition."""
@@ -109,7 +113,7 @@ class Exchange:
         assignments: what the rows' `partitions` point at; a stale one may stand here for its failures.
         watermarks: (assignment index, highest contiguous finished offset).
         grants: (assignment index, highest offset that may start); fenced. The last one said stands.
-        lines: keys of lines that are asked for, see `ExchangeResult.heads`.
+        lines: keys of lines that are asked for, see `ExchangeResult.lines`.
     """
 
     owner: bytes
@@ -146,7 +150,8 @@ class ExchangeResult:
         fenced: indices of assignments whose epoch is not the newest.
         lost: the server lost data (session, marker or an epoch is gone): re-assert before anything else.
         retried: some of it was sent twice, so ALREADY does not prove a second effect.
-        heads: of the lines that were asked for and are parked, the event that must end first.
+        lines: of the lines that were asked for and hold events, the keys of the first `LINE_EVENTS` in order,
+            and an empty one after them where there are more.
     """
 
     session: SessionStatus
@@ -158,7 +163,7 @@ class ExchangeResult:
     fenced: frozenset[int] = frozenset()
     lost: bool = False
     retried: bool = False
-    heads: dict[bytes, bytes] = field(default_factory=dict)
+    lines: dict[bytes, tuple[bytes, ...]] = field(default_factory=dict)
 
     @property
     def all_new(self) -> bool:

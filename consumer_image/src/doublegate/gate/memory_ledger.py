@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from doublegate.gate.ledger_types import (
+    LINE_EVENTS,
     Assignment,
     ClaimOutcome,
     Claims,
@@ -134,7 +135,7 @@ class MemoryLedger:
                 fenced=frozenset(fenced),
                 lost=session is SessionStatus.LOST
                 or any(self._epoch(exchange.assignments[index]) is None for index in fenced),
-                heads={line: events[0] for line in exchange.lines if (events := self._lines.get(line))},
+                lines={line: _first(events) for line in exchange.lines if (events := self._lines.get(line))},
             )
 
     def park(self, rows: Sequence[tuple[bytes, bytes]]) -> None:
@@ -322,3 +323,8 @@ class MemoryLedger:
         for index, offset in marks:
             partition = (assignments[index].topic, assignments[index].partition)
             kept[partition] = max(kept.get(partition, offset), offset)
+
+
+def _first(events: Sequence[bytes]) -> tuple[bytes, ...]:
+    more = (b"",) if len(events) > LINE_EVENTS else ()
+    return (*events[:LINE_EVENTS], *more)

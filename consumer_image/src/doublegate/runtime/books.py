@@ -80,6 +80,10 @@ class Books:
         self._recent: deque[tuple[float, list[bytes], list[bytes]]] = deque()
         self.busy = False
         """An exchange is under way, or waits to be tried again."""
+        self.ask_lines: Callable[[Sequence[Record]], Sequence[bytes]] = lambda _: ()
+        """The lines to ask for with what is asked for."""
+        self.settle_hook: Callable[[list[Record]], list[Record]] = lambda done: done
+        """Told what is DONE; returns what is finished with it."""
 
     def close(self) -> None:
         """End the thread; what it does is finished first."""
@@ -179,7 +183,10 @@ class Books:
         marks, self._watermarks = self._watermarks, {}
         table = _Table()
         grants = _grants(starts)
-        exchange = self._exchange(table, done, failed, released, marks, claims, dict(handed) | grants)
+        lines = self.ask_lines(asked)
+        exchange = self._exchange(
+            table, done, failed, released, marks, claims, dict(handed) | grants, lines
+        )
         started = time.monotonic()
 
         def answer(result: ExchangeResult) -> None:
@@ -247,6 +254,7 @@ class Books:
         marks: Mapping[Partition, int],
         claims: list[Record],
         grants: Mapping[Partition, int],
+        lines: Sequence[bytes],
     ) -> Exchange:
         index = table.index
         for record in claims:
@@ -279,6 +287,7 @@ class Books:
             grants=[(index(p, p.epoch), offset) for p, offset in grants.items()],
             watermarks=[(index(p, p.epoch), mark) for p, mark in marks.items()],
             assignments=table.rows,
+            lines=lines,
         )
 
     def _settle(self, done: list[Record], failed: list[Record], result: ExchangeResult) -> None:
@@ -287,7 +296,7 @@ class Books:
             self._recent.append((now, [r.key for r in done], [r.digest for r in done]))
             while self._recent[0][0] < now - _RECENT_SECONDS:
                 self._recent.popleft()
-            self._state.done(done)
+            self._state.done(self.settle_hook(done))
         late = sum(
             outcome in {CompletionOutcome.LATE, CompletionOutcome.AFTER_FAILED}
             for outcome in result.completions.values()

@@ -14,6 +14,7 @@ from doublegate.runtime.letters import Letters
 from doublegate.runtime.mailbox import Timers
 from doublegate.runtime.outcome import rejected
 from doublegate.runtime.pace import ClaimAhead
+from doublegate.runtime.parking import Parking
 from doublegate.runtime.partition import Partition
 from doublegate.runtime.record import Record, Stage
 from doublegate.runtime.report import Report
@@ -37,6 +38,7 @@ class Claims:
     Args:
         observe: count what would be rejected, and let everything pass.
         on_unknown: what to do with an event whose former owner died with it.
+        parking: holds back what follows a dead letter of its key; None where nothing is.
         session_over: the ledger says that our session is over.
     """
 
@@ -49,6 +51,7 @@ class Claims:
         *,
         observe: bool,
         on_unknown: OnUnknown,
+        parking: Parking | None,
         session_over: Callable[[bool], None],
     ) -> None:
         self._state = state
@@ -58,6 +61,8 @@ class Claims:
         self._observe = observe
         self._on_unknown = on_unknown
         self._session_over = session_over
+        self._parking = parking
+        self._write = parking.write if parking is not None else letters.write
         self._ahead = ClaimAhead()
         self._again: list[Record] = []
         self._parked: set[Record] = set()
@@ -129,6 +134,8 @@ class Claims:
         lanes = self._state.lanes
         self._ahead.answered(lanes.claimed, floor, more=lanes.has_unclaimed)
         gone = []
+        if self._parking is not None:
+            self._parking.answered(result.lines)
         void = self._start_granted(starts, fenced, over=result.session is not SessionStatus.ALIVE)
         for row, (record, found) in enumerate(zip(records, result.claims, strict=True)):
             partition = record.partition
@@ -197,7 +204,10 @@ class Claims:
         record.stage = Stage.CLAIMED
         result = record.result
         if result is not None and result.final and not self._observe:
-            self._letters.write(record, result.reason, result.error)  # no usable id: no handler would help
+            self._write(record, result.reason, result.error)  # no usable id: no handler would help
+            return
+        if self._parking is not None and not self._observe and self._parking.waits(record):
+            self._parking.follow(record)
             return
         if self._parked or self._observe:
             self._state.lanes.start_in_order(record)
@@ -239,7 +249,7 @@ class Claims:
     def _taken_over(self, record: Record, *, exhausted: bool) -> None:
         text = self._report_taken_over(record)
         if exhausted or self._on_unknown is OnUnknown.DEAD_LETTER:
-            self._letters.write(record, DeadLetterReason.UNKNOWN_OUTCOME, text)
+            self._write(record, DeadLetterReason.UNKNOWN_OUTCOME, text)
         else:
             self._grant(record)
 
@@ -254,6 +264,9 @@ class Claims:
             record.partition.seen.record_true_hit()
         self._report.decided(Decision.DUPLICATE, Gate.LEDGER, 1, record.event_id)
         if found is ClaimOutcome.DUPLICATE:
+            if self._parking is not None and self._parking.stands_in_line(record):
+                self._parking.leave(record)
+                return
             self._state.done([record])  # the next copy needs no network
         else:
             self._state.local.let_go([record.key])

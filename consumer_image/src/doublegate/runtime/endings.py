@@ -15,6 +15,7 @@ from doublegate.runtime.letters import Letters
 from doublegate.runtime.mailbox import Timers
 from doublegate.runtime.outcome import Attempt, Outcome
 from doublegate.runtime.pace import Concurrency
+from doublegate.runtime.parking import Parking
 from doublegate.runtime.record import Record, Stage
 from doublegate.runtime.report import Report
 from doublegate.runtime.settle import DeadLetterIt, after
@@ -38,16 +39,18 @@ class Endings:
         report: Report,
         timers: Timers,
         claim_for_letter: Callable[[Record, DeadLetterReason, str], None],
+        parking: Parking | None,
     ) -> None:
         self._spec = spec
         self._state = state
         self._books = books
-        self._letters = letters
         self._concurrency = concurrency
         self._breaker = breaker
         self._report = report
         self._timers = timers
         self._claim_for_letter = claim_for_letter
+        self._parking = parking
+        self._letters = letters
         self._observe = spec.mode is Mode.OBSERVE
         self._latencies: deque[tuple[float, int]] = deque()
 
@@ -121,12 +124,19 @@ class Endings:
             self._report.unknown_outcome(record, attempt.cause or UnknownCause.EXCEPTION, attempt.error)
         step = after(record, attempt, self._spec.retries, self._spec.ledger.on_unknown)
         if isinstance(step, DeadLetterIt):
-            write = self._claim_for_letter if record.proven else self._letters.write
-            write(record, step.reason, step.error)
+            self._write(record, step.reason, step.error)
             return False
         self._state.lanes.block(record)
         self._timers.after(step.seconds, self._state.lanes.unblock, record)
         return True
+
+    def _write(self, record: Record, reason: DeadLetterReason, error: str) -> None:
+        if self._parking is not None:
+            self._parking.write(record, reason, error)
+        elif record.proven:
+            self._claim_for_letter(record, reason, error)
+        else:
+            self._letters.write(record, reason, error)
 
     def _give_back(self, records: list[Record]) -> None:
         """Return records to their lanes, or their claims to the ledger where their partition is gone.
@@ -137,6 +147,11 @@ class Endings:
         stay = [r for r in records if not r.partition.revoked]
         self._state.abandon(gone)
         self._books.release(gone)
+        if self._parking is not None:
+            waiting = [r for r in stay if self._parking.waits(r)]
+            stay = [r for r in stay if r not in waiting]
+            for record in waiting:
+                self._parking.follow(record)
         for record in stay:
             record.stage = Stage.CLAIMED if record.claimless or _holds(record) else Stage.WAITING
         self._state.lanes.requeue([r for r in stay if r.stage is Stage.WAITING])

@@ -147,6 +147,17 @@ class Lanes:
         self.claimed -= 1
         self._offer(lane)
 
+    def withdraw_key(self, lane: int, key: bytes | None) -> list[Record]:
+        """Take back the claimed records of one key that no worker has, in their order."""
+        claimed = self._lanes[lane].claimed
+        taken = [record for record in claimed if record.message.key() == key]
+        if taken:
+            kept = [record for record in claimed if record.message.key() != key]
+            claimed.clear()
+            claimed.extend(kept)
+            self.claimed -= len(taken)
+        return taken
+
     def withdraw(self) -> list[Record]:
         """Take back every claimed record that no worker has (their claims are void or must be released)."""
         taken: list[Record] = []

@@ -1,6 +1,7 @@
 """Dead letters on the engine's side: written, acknowledged, recorded as FAILED, and only then passed."""
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from doublegate.contract.deadletter import DeadLetter, DeadLetterReason
@@ -37,6 +38,8 @@ class Letters:
         self._waiting: dict[int, tuple[Record, DeadLetter]] = {}
         self.blocked = False
         """The DLQ refused the last letter."""
+        self.acknowledged_hook: Callable[[Record], None] = lambda _: None
+        """Told of every letter that is safe."""
 
     def connect(self, writer: DeadLetterWriter) -> None:
         """Give it the producer, whose acknowledgements come to `acknowledged`."""
@@ -83,6 +86,7 @@ class Letters:
         self.blocked = False
         _, letter = self._waiting.pop(id(record))
         self._report.dead_letter(record, letter)
+        self.acknowledged_hook(record)
         if record.claimless:
             self._state.finish([record])
         else:

@@ -52,6 +52,7 @@ class Record:
         unknown: an earlier attempt's outcome is unknown.
         suspected: the filter may have seen its id.
         proven: the warm filter proves that its id is new (PerPartition): it needs a grant, and no claim.
+        parked: it is the first of its key's line (ParkKey), and leaves it when it is DONE.
         finished: its offset may be passed.
         stage: how far it has come.
         claimless: it goes to the DLQ without a claim of its own (a conflict).
@@ -71,6 +72,7 @@ class Record:
         "lane",
         "message",
         "offset",
+        "parked",
         "partition",
         "proven",
         "replay",
@@ -111,6 +113,7 @@ class Record:
         self.unknown = False
         self.suspected = False
         self.proven = False
+        self.parked = False
         self.finished = False
         self.claimless = False
         self.result: Attempt | None = None

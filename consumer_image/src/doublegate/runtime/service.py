@@ -16,6 +16,7 @@ from doublegate.contract.connections import (
 from doublegate.contract.errors import Unsupported
 from doublegate.contract.gate_spec import ClaimMode, OnUnavailable
 from doublegate.contract.identity import header_reader
+from doublegate.contract.kafka_spec import OnFailure
 from doublegate.contract.resource import ConflictOn, IdempotentConsumer, Mode
 from doublegate.contract.sizing import exact_memory_size
 from doublegate.contract.support import refuse_unsupported
@@ -39,6 +40,7 @@ from doublegate.runtime.letters import Letters
 from doublegate.runtime.mailbox import Mailbox, Timers
 from doublegate.runtime.ownership import Ownership
 from doublegate.runtime.pace import Concurrency
+from doublegate.runtime.parking import Parking
 from doublegate.runtime.poller import Poller
 from doublegate.runtime.report import Report
 from doublegate.runtime.reread import Rereader
@@ -129,6 +131,11 @@ class ConsumerProcess:
             drain_seconds=drain,
             keeper=self._keeper,
         )
+        parking = None
+        if spec.kafka.on_failure is OnFailure.PARK_KEY and spec.mode is not Mode.OBSERVE:
+            parking = Parking(
+                local.keyspace, self._ledger, books, letters, state.lanes, timers, finish=state.done
+            )
         claims = Claims(
             state,
             letters,
@@ -136,13 +143,16 @@ class ConsumerProcess:
             timers,
             observe=spec.mode is Mode.OBSERVE,
             on_unknown=spec.ledger.on_unknown,
+            parking=parking,
             session_over=ownership.session_over,
         )
         concurrency = Concurrency(spec.flow.concurrency, batch=handler.batch)
         breaker = Breaker(spec.dlq.breaker)
         endings = Endings(
-            spec, state, books, letters, concurrency, breaker, report, timers, claims.claim_for_letter
+            spec, state, books, letters, concurrency, breaker, report, timers, claims.claim_for_letter, parking
         )
+        if parking is not None:
+            parking.connect(claims.claim_for_letter)
         intake = Intake(
             read_id,
             lambda problem: problem.describe(spec.identity),
