@@ -97,7 +97,7 @@ def test_json_round_trip(changed):
         {
             "inbox": {"secretRef": "db"},
             "identity": {"cloudEvents": True},
-            "reprocess": {"ranges": [{"partition": 0, "fromOffset": 5, "toOffset": 9}]},
+            "reprocess": {"id": "march", "ranges": [{"partition": 0, "fromOffset": 5, "toOffset": 9}]},
             "pod": {"resources": {"limits": {"memory": "1Gi"}}, "env": [{"name": "A", "value": "b"}]},
         }
     )
@@ -165,7 +165,7 @@ def test_a_resource_fetched_from_kubernetes_is_readable(minimal):
         ({"ledger": None}, "spec.ledger: given nothing; allowed: a mapping with the fields url, secretRef"),
         ({"pod.env": [{"name": "A"}, 1]}, "spec.pod.env[1]: given 1; allowed: a mapping"),
         (
-            {"reprocess.ranges": []},
+            {"reprocess": {"id": "march", "ranges": []}},
             "spec.reprocess.ranges: given a list; allowed: a list, each of it a mapping",
         ),
         # Rules between fields.
@@ -231,7 +231,7 @@ def test_a_resource_fetched_from_kubernetes_is_readable(minimal):
             "spec.inbox.retention: given 1d; allowed: at least dlq.retention (14d)",
         ),
         (
-            {"reprocess.ranges": [{"partition": 0, "fromOffset": 5, "toOffset": 5}]},
+            {"reprocess": {"id": "m", "ranges": [{"partition": 0, "fromOffset": 5, "toOffset": 5}]}},
             "spec.reprocess.ranges[0].toOffset: given 5; allowed: more than fromOffset (5)",
         ),
     ],
@@ -334,11 +334,9 @@ def test_load(tmp_path, minimal):
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
-        ({"kafka.onFailure": "ParkKey"}, "spec.kafka.onFailure: ParkKey"),
         ({"filter.snapshots": "Volume"}, "spec.filter.snapshots: Volume"),
         ({"flow.producerSignal": True}, "spec.flow.producerSignal: true"),
         ({"identity.conflictIgnore": ["at"]}, "spec.identity.conflictIgnore"),
-        ({"reprocess": {"ranges": [{"partition": 0, "fromOffset": 0, "toOffset": 1}]}}, "spec.reprocess"),
     ],
 )
 def test_what_is_not_carried_out_is_refused_aloud(changed, fields, field):

@@ -34,6 +34,7 @@ from doublegate.runtime.parking import Parking
 from doublegate.runtime.partition import TopicPartitionKey
 from doublegate.runtime.poller import Assigned
 from doublegate.runtime.report import Report
+from doublegate.runtime.reprocess import Order
 from doublegate.runtime.session import Session
 from doublegate.telemetry.metrics import Metrics
 from tests.unit.runtime.records import TOPIC_ID, message, state
@@ -113,6 +114,7 @@ class Poller:
     def __init__(self) -> None:
         self.commits: dict[TopicPartitionKey, tuple[int, str]] = {}
         self.ends: dict[TopicPartitionKey, int] = {}
+        self.sought: list[tuple[TopicPartitionKey, int]] = []
 
     def commit(self, commits: dict[TopicPartitionKey, tuple[int, str]]) -> None:
         self.commits.update(commits)
@@ -124,8 +126,9 @@ class Poller:
     def resume(self, names: Any) -> None:
         pass
 
-    def seek(self, *_: Any) -> None:
-        pass
+    def seek(self, name: TopicPartitionKey, offset: int, done: Callable[[], None] = lambda: None) -> None:
+        self.sought.append((name, offset))
+        done()
 
 
 class Rig:
@@ -169,6 +172,7 @@ class Rig:
         self.writer.connect(self._writer)
         self.session = Session(self.ledger, owner, LEASE, lambda _: None)
         filters: Any = SimpleNamespace(load=self._filter, keep=lambda _: None, partitions=4)
+        order = Order(parsed.reprocess, "g") if parsed.reprocess is not None else None
         self.ownership = Ownership(
             self.state,
             self.books,
@@ -178,6 +182,7 @@ class Rig:
             topic_ids={"t": TOPIC_ID, "g.replay": REPLAY_ID},
             replay_topic="g.replay",
             filters=filters,
+            order=order,
             ttl=TTL,
             drain_seconds=DRAIN,
             keeper=None,
@@ -214,6 +219,7 @@ class Rig:
             parsed.kafka.ordering,
             parsed.mode,
             parsed.ledger.ttl if parsed.ledger.claim is ClaimMode.PER_PARTITION else None,
+            order,
         )
         endings = Endings(
             parsed,
@@ -244,6 +250,7 @@ class Rig:
             mailbox=mailbox,
             timers=timers,
             keeper=None,
+            order=order,
             batch=batch,
             drain_seconds=DRAIN,
         )
@@ -286,11 +293,17 @@ class Rig:
         return self.turn()
 
     def arrive(
-        self, *ids: str, first: int = 0, partition: int = 0, key: bytes | None = b"k", topic: str = "t"
+        self,
+        *ids: str,
+        first: int = 0,
+        partition: int = 0,
+        key: bytes | None = b"k",
+        topic: str = "t",
+        headers: list[tuple[str, bytes | None]] | None = None,
     ) -> Rig:
         """Events of one key."""
         rows = [
-            message(first + n, i.encode(), partition=partition, key=key, topic=topic)
+            message(first + n, i.encode(), partition=partition, key=key, topic=topic, headers=headers)
             for n, i in enumerate(ids)
         ]
         self.engine.arrived(rows)

@@ -16,7 +16,7 @@ MAX_ERROR_BYTES = 1024
 """Room for cause and first frames; the whole letter must stay within source size + 64 KiB."""
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
-_ADDED_BY_US = names.DLQ_HEADERS | {names.REPLAY_ID}
+_ADDED_BY_US = names.DLQ_HEADERS | {names.REPLAY_ID, names.REPROCESS}
 
 
 class DeadLetterReason(StrEnum):
@@ -50,6 +50,7 @@ class DeadLetter:
         timestamp_ms: that record's time, milliseconds since the epoch; -1 when it had none.
         group: the consumer group that gave up.
         failed_at: when it gave up, with a time zone.
+        reprocess: the order that the event ran under; empty for none.
     """
 
     reason: DeadLetterReason
@@ -61,6 +62,7 @@ class DeadLetter:
     timestamp_ms: int
     group: str
     failed_at: datetime
+    reprocess: str = ""
 
     def __post_init__(self) -> None:
         if self.failed_at.tzinfo is None:
@@ -73,9 +75,11 @@ class DeadLetter:
             original: the headers of the record that failed. A set of ours in it, from an earlier failure, is
                 replaced.
         """
-        kept = [header for header in original or () if header[0] not in names.DLQ_HEADERS]
+        replaced = names.DLQ_HEADERS | {names.REPROCESS}
+        order: Headers = [(names.REPROCESS, self.reprocess.encode())] if self.reprocess else []
         return [
-            *kept,
+            *(header for header in original or () if header[0] not in replaced),
+            *order,
             (names.DLQ_REASON, self.reason.value.encode()),
             (names.DLQ_ERROR, _cut(self.error)),
             (names.DLQ_ATTEMPT, b"%d" % self.attempt),
@@ -105,6 +109,7 @@ class DeadLetter:
             timestamp_ms=_integer(ours, names.DLQ_TIMESTAMP, least=-1),
             group=_text(ours, names.DLQ_GROUP),
             failed_at=_time(ours),
+            reprocess=next((_order(v) for n, v in headers or () if n == names.REPROCESS), ""),
         )
 
 
@@ -115,7 +120,13 @@ def original_headers(headers: Iterable[tuple[str, bytes | None]] | None) -> Head
 
 def replay_headers(letter: Iterable[tuple[str, bytes | None]] | None, replay_id: str) -> Headers:
     """The headers under which a replay sends a letter's event again."""
-    return [*original_headers(letter), (names.REPLAY_ID, replay_id.encode())]
+    given = list(letter or ())
+    order = [header for header in given if header[0] == names.REPROCESS]
+    return [*original_headers(given), *order, (names.REPLAY_ID, replay_id.encode())]
+
+
+def _order(value: bytes | None) -> str:
+    return (value or b"").decode(errors="replace")
 
 
 def _cut(error: str) -> bytes:

@@ -16,6 +16,7 @@ __all__ = [
     "DLQ_TIMESTAMP",
     "DLQ_TOPIC",
     "REPLAY_ID",
+    "REPROCESS",
     "TRACEPARENT",
     "TRACESTATE",
     "Headers",
@@ -61,3 +62,6 @@ DLQ_HEADERS = frozenset(
 
 REPLAY_ID = "dg-replay-id"
 """The replay that sent the record."""
+
+REPROCESS = "dg-reprocess"
+"""The order (`spec.reprocess.id`) that a dead letter's event ran under, and its replay runs under."""

@@ -28,5 +28,3 @@ def _unsupported(spec: ConsumerSpec) -> Iterator[Unsupported]:
         yield Unsupported("spec.identity.payloadField", "use header or cloudEvents")
     if spec.identity.conflict_ignore:
         yield Unsupported("spec.identity.conflictIgnore", "leave it out, or set conflictOn: None")
-    if spec.reprocess is not None:
-        yield Unsupported("spec.reprocess", "leave it out")

@@ -108,4 +108,9 @@ class OffsetRange(Section):
 class ReprocessSpec(Section):
     """What shall run again on purpose, although it is DONE."""
 
+    id: str = Field(
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        examples=["refund-2026-03"],
+        description="Name of the order. An order performs once: to run a range again, name a new one.",
+    )
     ranges: list[OffsetRange] = Field(min_length=1, description="Ranges of the source topic.")

@@ -54,6 +54,7 @@ class LocalGate:
     """
 
     def __init__(self, scope: str, memory: ExactMemory, *, conflicts: bool) -> None:
+        self.scope = scope
         self.keyspace = Keyspace(scope)
         self.memory = memory
         self._conflicts = conflicts
@@ -66,6 +67,7 @@ class LocalGate:
         payloads: Sequence[bytes | None],
         seen: PartitionFilter | None = None,
         last_offset: int | None = None,
+        keyspace: Keyspace | None = None,
     ) -> Screened:
         """Screen rows of one partition, in delivery order.
 
@@ -74,8 +76,9 @@ class LocalGate:
             payloads: their payloads.
             seen: the partition's filter; None skips it.
             last_offset: of the batch, for the filter's snapshots.
+            keyspace: another one than the scope's own, for what runs again on purpose.
         """
-        keys = self.keyspace.keys(ids)
+        keys = (keyspace or self.keyspace).keys(ids)
         digests = payload_digests(payloads) if self._conflicts else [NO_DIGEST] * len(keys)
         remembered: list[int] = []
         conflicts: list[int] = []

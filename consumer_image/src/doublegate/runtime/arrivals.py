@@ -43,7 +43,7 @@ class Arrivals:
         for (topic, number), group in groupby(messages, key=lambda m: (m.topic(), m.partition())):
             batch = list(group)
             partition = self._state.partitions.get(TopicPartitionKey(topic, number))
-            if partition is None or partition.revoked:
+            if partition is None or partition.revoked or partition.seeking:
                 dealt_with += len(batch)  # of a stale assignment: the owner reads it again
                 continue
             partition.heard = now
@@ -65,7 +65,7 @@ class Arrivals:
             if partition.active or partition.revoked:
                 batch, partition.early = partition.early, []
                 dealt_with += len(batch)
-                if not partition.revoked:
+                if not (partition.revoked or partition.seeking):
                     self._take(partition, batch)
         self._waiting = [p for p in self._waiting if p.early]
         return dealt_with
@@ -87,7 +87,11 @@ class Arrivals:
                 yield name, partition.delivered
 
     def _take(self, partition: Partition, batch: list[Message]) -> None:
-        taken = self._intake.take(partition, batch)
+        for order, part in groupby(batch, key=lambda m: self._intake.order_of(partition, m)):
+            self._take_alike(partition, list(part), order)
+
+    def _take_alike(self, partition: Partition, batch: list[Message], order: str) -> None:
+        taken = self._intake.take(partition, batch, order)
         self._state.admit(taken.records)
         self._state.admit(taken.conflicts)
         self._state.lanes.arrive(taken.records)

@@ -77,6 +77,7 @@ class Books:
         self._to_tell = 0
         self._telling = 0
         self._watermarks: dict[Partition, int] = {}
+        self._order_marks: dict[Partition, tuple[bytes, int]] = {}
         self._recent: deque[tuple[float, list[bytes], list[bytes]]] = deque()
         self.busy = False
         """An exchange is under way, or waits to be tried again."""
@@ -121,6 +122,10 @@ class Books:
     def watermark(self, marks: Mapping[Partition, int]) -> None:
         """Highest contiguous finished offsets."""
         self._watermarks.update(marks)
+
+    def order_marks(self, marks: Mapping[Partition, tuple[bytes, int]]) -> None:
+        """How far an order has come: (what the ledger calls it, offset) by partition."""
+        self._order_marks.update(marks)
 
     def settle_alone(self) -> None:
         """The ledger is away and the inbox alone decides: what ended is finished without it."""
@@ -181,11 +186,12 @@ class Books:
         handed = _take(self._handed)
         self._telling = len(released) + len(handed)
         marks, self._watermarks = self._watermarks, {}
+        order_marks, self._order_marks = self._order_marks, {}
         table = _Table()
         grants = _grants(starts)
         lines = self.ask_lines(asked)
         exchange = self._exchange(
-            table, done, failed, released, marks, claims, dict(handed) | grants, lines
+            table, done, failed, released, marks, order_marks, claims, dict(handed) | grants, lines
         )
         started = time.monotonic()
 
@@ -210,6 +216,7 @@ class Books:
             self._released.extendleft(reversed(released))
             self._handed.extendleft(reversed(handed))
             self._watermarks = marks | self._watermarks
+            self._order_marks = order_marks | self._order_marks
             unanswered(asked, error)
 
         self.run(self._ledger.exchange, exchange, answer=answer, failed=fail)
@@ -220,6 +227,10 @@ class Books:
         epochs = self._ledger.take_epochs(names)
         marks, grants = self._ledger.read_watermarks(names), self._ledger.read_grants(names)
         return [Taken(*of_one) for of_one in zip(epochs, map(_or_none, marks), map(_or_none, grants), strict=True)]
+
+    def mark(self, name: tuple[bytes, int]) -> int:
+        """On the ledger's thread: one watermark, -1 where there is none."""
+        return _or_none(self._ledger.read_watermarks([name])[0])
 
     def has_marks(self, topic: bytes, partitions: int) -> bool:
         """On the ledger's thread: whether the group has ever finished anything of a topic."""
@@ -252,6 +263,7 @@ class Books:
         failed: list[Record],
         released: list[tuple[Record, bool]],
         marks: Mapping[Partition, int],
+        order_marks: Mapping[Partition, tuple[bytes, int]],
         claims: list[Record],
         grants: Mapping[Partition, int],
         lines: Sequence[bytes],
@@ -285,7 +297,10 @@ class Books:
                 unknown if any(unknown) else None,
             ),
             grants=[(index(p, p.epoch), offset) for p, offset in grants.items()],
-            watermarks=[(index(p, p.epoch), mark) for p, mark in marks.items()],
+            watermarks=[
+                *((index(p, p.epoch), mark) for p, mark in marks.items()),
+                *((table.named(p, topic), mark) for p, (topic, mark) in order_marks.items()),
+            ],
             assignments=table.rows,
             lines=lines,
         )
@@ -355,6 +370,12 @@ class _Table:
             self.rows.append(Assignment(partition.topic_id, partition.name.partition, epoch))
             self.partitions.append(partition)
         return found
+
+    def named(self, partition: Partition, topic: bytes) -> int:
+        """A mark of the partition under another name than its topic's."""
+        self.rows.append(Assignment(topic, partition.name.partition, partition.epoch))
+        self.partitions.append(partition)
+        return len(self.rows) - 1
 
 
 def _grants(starts: Iterable[Record]) -> dict[Partition, int]:

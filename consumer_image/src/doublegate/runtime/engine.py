@@ -32,6 +32,7 @@ from doublegate.runtime.partition import Partition, TopicPartitionKey
 from doublegate.runtime.poller import Assigned, Poller
 from doublegate.runtime.record import Record, Stage
 from doublegate.runtime.report import Report
+from doublegate.runtime.reprocess import Order
 from doublegate.runtime.state import State
 from doublegate.runtime.unit import Executor, Unit
 
@@ -71,6 +72,7 @@ class Engine:
         mailbox: Mailbox,
         timers: Timers,
         keeper: Keeper | None,
+        order: Order | None,
         batch: bool,
         drain_seconds: float,
     ) -> None:
@@ -86,6 +88,7 @@ class Engine:
         self._mailbox = mailbox
         self._timers = timers
         self._keeper = keeper
+        self._order = order
         self._batch = batch
         self._drain_seconds = drain_seconds
         self._endings = endings
@@ -311,5 +314,7 @@ class Engine:
             self._poller.commit(moved)
             marks = self._state.watermarks(moved)
             self._books.watermark(marks)
+            if self._order is not None:
+                self._books.order_marks(self._order.marks(marks))
             if self._keeper is not None:
                 self._keeper.mark(marks)

@@ -43,6 +43,7 @@ class Event(Generic[T]):
             `Context.idempotency_key`.
         epoch: the fencing number that the event was claimed under. It grows whenever its partition changes
             hands, so a far side that remembers the highest one per partition can refuse a stale owner.
+        reprocess: the order that it runs again under (`spec.reprocess.id`); empty for none.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Event(Generic[T]):
     attempt: int
     unknown: bool
     epoch: int
+    reprocess: str = ""
 
 
 class Context:
@@ -106,8 +108,12 @@ class Context:
         return event_logger(_LOG, event.id, trace_id_of(first_header(event.headers, TRACEPARENT)))
 
     def idempotency_key(self, event: Event[Any]) -> str:
-        """The `Idempotency-Key` of the event: `<scope>:<id>`, percent-encoded."""
-        return f"{quote(self.scope, safe='')}:{quote(event.id, safe='')}"
+        """The `Idempotency-Key` of the event: `<scope>:<id>`, percent-encoded.
+
+        Under an order of `spec.reprocess`, which shall happen again, the order's name follows.
+        """
+        order = f":{event.reprocess}" if event.reprocess else ""
+        return f"{quote(self.scope, safe='')}:{quote(event.id, safe='')}{order}"
 
     def produce(self, event: Event[Any], topic: str, value: Any, key: bytes | None = None) -> None:
         """Publish an event caused by `event`; acknowledged before `event` is DONE.

@@ -40,6 +40,7 @@ def event_maker(handler: Handler, terms: Terms) -> EventMaker:
             record.attempt + 1,
             record.unknown,
             record.epoch,
+            record.order,
         )
 
     return make
@@ -101,7 +102,8 @@ def send_children(context: Context, terms: Terms, without: frozenset[Event[Any]]
         index[parent.id] = number + 1
         if parent not in without:
             # A group's name has no NUL and the index is digits, so no two triples read alike.
-            name = f"{context.scope}\0{parent.id}\0{number}".encode()
+            again = f"{parent.reprocess}\0" if parent.reprocess else ""
+            name = f"{context.scope}\0{parent.id}\0{again}{number}".encode()
             children.append(Child(xxh3_128_hexdigest(name), topic, value, key, parent))
     if not children:
         return

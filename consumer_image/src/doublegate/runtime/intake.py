@@ -13,10 +13,12 @@ from doublegate.contract.identity import IdProblem
 from doublegate.contract.kafka_spec import Ordering
 from doublegate.contract.resource import Mode
 from doublegate.contract.states import Gate
+from doublegate.gate.keys import Keyspace
 from doublegate.gate.local import Screened
 from doublegate.runtime.outcome import rejected
 from doublegate.runtime.partition import Finished, Partition
 from doublegate.runtime.record import Record
+from doublegate.runtime.reprocess import Order, keyspace_of, order_in
 from doublegate.runtime.state import State
 
 __all__ = ["CONFLICT", "Intake", "Taken"]
@@ -63,6 +65,7 @@ class Intake:
         mode: Observe counts what it would reject, and rejects nothing.
         proof: seconds that a filter must cover for its miss to prove that an id is new; None where every
             event is claimed.
+        order: what runs again on purpose, if there is such.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Intake:
         ordering: Ordering,
         mode: Mode,
         proof: float | None = None,
+        order: Order | None = None,
     ) -> None:
         self._read_id = read_id
         self._explain = explain
@@ -81,27 +85,48 @@ class Intake:
         self._ordering = ordering
         self._observe = mode is Mode.OBSERVE
         self._proof = proof
+        self._order = order
+        self._keyspaces = {} if order is None else {order.name: order.keyspace}
 
-    def take(self, partition: Partition, messages: Sequence[Message]) -> Taken:
-        """Screen one partition's messages, in delivery order; the partition's bookkeeping follows."""
+    def order_of(self, partition: Partition, message: Message) -> str:
+        """The order that a message runs again under; empty for none."""
+        if partition.replay:
+            return order_in(cast("Headers", message.headers() or []))
+        again = partition.again
+        return self._order.name if self._order is not None and again and (message.offset() or 0) in again else ""
+
+    def take(self, partition: Partition, messages: Sequence[Message], order: str = "") -> Taken:
+        """Screen one partition's messages, in delivery order; the partition's bookkeeping follows.
+
+        Args:
+            partition: theirs.
+            messages: all of the same order.
+            order: that they run again under; empty for none.
+        """
         taken = Taken()
         offsets = cast("list[int]", [m.offset() for m in messages])
         first = offsets[0]
         if first < partition.delivered or first <= partition.watermark or partition.finished_before:
-            messages, offsets = self._skip_finished(partition, messages, offsets, taken)
+            messages, offsets = self._skip_finished(partition, messages, offsets, taken, again=bool(order))
             if not messages:
                 return taken
         headers = cast("list[Headers]", [m.headers() or [] for m in messages])
         ids, problems = self._identify(partition, headers, offsets)
-        highest = partition.seen.highest_offset if partition.seen is not None else offsets[-1]
-        screened = self._state.local.screen(ids, [m.value() for m in messages], partition.seen, offsets[-1])
+        seen = None if order else partition.seen
+        highest = seen.highest_offset if seen is not None else offsets[-1]
+        payloads = [m.value() for m in messages]
+        screened = self._state.local.screen(ids, payloads, seen, offsets[-1], self._keyspace(order))
         rows = _Rows(partition, messages, headers, offsets, ids, screened, self._lane)
         taken.records = rows.records(screened.fresh)
         if screened.suspected:
             suspected = set(screened.suspected)
             for row, record in zip(screened.fresh, taken.records, strict=True):
                 record.suspected = row in suspected
-        self._prove(partition, taken.records, highest)
+        if order:
+            for record in taken.records:
+                record.order = order
+        else:
+            self._prove(partition, taken.records, highest)
         for record in taken.records if problems else ():
             if (problem := problems.get(record.offset)) is not None:
                 record.result = rejected(self._explain(problem), DeadLetterReason.POISON)
@@ -176,8 +201,21 @@ class Intake:
             return hash(partition.name) % self._lanes
         return hash(key) % self._lanes
 
+    def _keyspace(self, order: str) -> Keyspace | None:
+        if not order:
+            return None
+        if order not in self._keyspaces:  # a replay of an order that the resource no longer names
+            self._keyspaces[order] = keyspace_of(self._state.local.scope, order)
+        return self._keyspaces[order]
+
     def _skip_finished(
-        self, partition: Partition, messages: Sequence[Message], offsets: Sequence[int], taken: Taken
+        self,
+        partition: Partition,
+        messages: Sequence[Message],
+        offsets: Sequence[int],
+        taken: Taken,
+        *,
+        again: bool,
     ) -> tuple[list[Message], list[int]]:
         """Leave out what is proven finished by its position."""
         kept: list[Message] = []
@@ -185,6 +223,10 @@ class Intake:
         for message, offset in zip(messages, offsets, strict=True):
             if offset < partition.delivered:
                 continue  # a stale delivery from before a seek
+            if again and not partition.replay:
+                kept.append(message)
+                kept_offsets.append(offset)
+                continue
             if offset <= partition.watermark:
                 gate = Gate.WATERMARK
             elif offset in partition.finished_before:

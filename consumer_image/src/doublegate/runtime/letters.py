@@ -58,6 +58,7 @@ class Letters:
             timestamp_ms=timestamp,
             group=self._group,
             failed_at=datetime.now(UTC),
+            reprocess=record.order,
         )
         record.stage = Stage.SETTLING
         self._waiting[id(record)] = (record, letter)

@@ -15,6 +15,7 @@ from doublegate.runtime.mailbox import Mailbox, Timers
 from doublegate.runtime.partition import Partition, TopicPartitionKey, decode_metadata
 from doublegate.runtime.poller import Assigned, Poller
 from doublegate.runtime.record import Record, Stage
+from doublegate.runtime.reprocess import Order, rewind
 from doublegate.runtime.session import Session
 from doublegate.runtime.state import State
 
@@ -45,6 +46,7 @@ class Ownership:
         topic_ids: the uuid of each subscribed topic, 16 bytes.
         replay_topic: the group's own.
         filters: gives each partition its filter.
+        order: what runs again on purpose, if there is such.
         ttl: how long the ledger keeps DONE, seconds; so long a loss of data leaves doubts.
         drain_seconds: how long started effects may take to end at revocation.
         keeper: of the inbox, whose watermarks outlive the ledger's.
@@ -61,6 +63,7 @@ class Ownership:
         topic_ids: Mapping[str, bytes],
         replay_topic: str,
         filters: Filters,
+        order: Order | None,
         ttl: float,
         drain_seconds: float,
         keeper: Keeper | None,
@@ -74,6 +77,7 @@ class Ownership:
         self._replay_topic = replay_topic
         self._filters = filters
         self._ttl = ttl
+        self._order = order
         self._drain_seconds = drain_seconds
         self._keeper = keeper
         self._poller: Poller | None = None
@@ -182,6 +186,8 @@ class Ownership:
         for partition in partitions:
             if partition.seen is None:
                 partition.seen = self._filters.load(partition, self._is_new)
+            if self._order is not None and not partition.epoch:
+                partition.again = self._order.left(partition, self._books.mark(self._order.mark_of(partition)))
         return partitions, taken
 
     def _is_new(self, partition: Partition) -> bool:
@@ -195,6 +201,7 @@ class Ownership:
         for partition, (epoch, watermark, grant) in zip(partitions, taken, strict=True):
             if not partition.epoch:  # later it is our own
                 partition.granted_before = grant
+                self._go_back(partition)
             partition.epoch = epoch
             partition.watermark = max(partition.watermark, watermark)
             self._look_for_loss(partition)
@@ -204,6 +211,19 @@ class Ownership:
             self._confirmed(ours, None)
             return
         self._poller.confirm(commits, lambda error: self._mailbox.put(self._confirmed, ours, error))
+
+    def _go_back(self, partition: Partition) -> None:
+        """To where an order begins, if it does."""
+        start = rewind(partition)
+        if start is None or self._poller is None:
+            return
+        log.info("%s[%d]: going back to offset %d, to run again what is ordered", *partition.name, start)
+        partition.seeking = True
+
+        def arrived() -> None:
+            partition.seeking = False
+
+        self._poller.seek(partition.name, start, lambda: self._mailbox.put(arrived))
 
     def _look_for_loss(self, partition: Partition) -> None:
         """The ledger is not the one that the last commit was made under: what came after that is in doubt."""

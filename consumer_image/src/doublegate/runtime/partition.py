@@ -121,6 +121,10 @@ class Partition:
         """When the client delivered something last."""
         self.patience = _PATIENCE_SECONDS
         """Seconds of silence after which the client is told again where to read."""
+        self.again = Finished()
+        """What an order lets run again on purpose, and is not done."""
+        self.seeking = False
+        """The client is being sent back: what it still delivers is from before that."""
         self.revoked = False
         self.committed_under = ""
         """The ledger's data that the last commit names, until it was compared."""

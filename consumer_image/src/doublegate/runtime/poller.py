@@ -88,7 +88,7 @@ class Poller:
             }
         )
         self._lock = threading.Lock()
-        self._seeks: dict[TopicPartitionKey, int] = {}
+        self._seeks: dict[TopicPartitionKey, tuple[int, Callable[[], None]]] = {}
         self._commits: dict[TopicPartitionKey, tuple[int, str]] = {}
         self._confirm: list[tuple[list[TopicPartition], Callable[[str | None], None]]] = []
         self._paused: set[TopicPartitionKey] = set()
@@ -121,10 +121,12 @@ class Poller:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
-    def seek(self, name: TopicPartitionKey, offset: int) -> None:
-        """Have a partition delivered from `offset` on."""
+    def seek(
+        self, name: TopicPartitionKey, offset: int, done: Callable[[], None] = lambda: None
+    ) -> None:
+        """Have a partition delivered from `offset` on; `done` is called when what is there has gone."""
         with self._lock:
-            self._seeks[name] = offset
+            self._seeks[name] = offset, done
 
     def commit(self, commits: Mapping[TopicPartitionKey, tuple[int, str]]) -> None:
         """Commit offset and metadata of each partition soon; a later request replaces an earlier one."""
@@ -222,9 +224,19 @@ class Poller:
                 except KafkaException as error:
                     log.warning("commit: %s; it is sent again", error)
                     self._refused.update(commits)
-        for name, offset in seeks.items():
+        for name, (offset, gone) in seeks.items():
             if name in self._assigned:
-                self._consumer.seek(TopicPartition(*name, offset))
+                self._go(name, offset, gone)
+
+    def _go(self, name: TopicPartitionKey, offset: int, done: Callable[[], None]) -> None:
+        try:
+            self._consumer.seek(TopicPartition(*name, offset))
+        except KafkaException as error:  # it was assigned a moment ago and is not fetched yet
+            log.debug("seek: %s; tried again", error)
+            with self._lock:
+                self._seeks.setdefault(name, (offset, done))
+        else:
+            done()
 
     def _commit_now(self, offsets: list[TopicPartition]) -> str | None:
         try:

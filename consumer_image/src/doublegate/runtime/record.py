@@ -53,6 +53,7 @@ class Record:
         suspected: the filter may have seen its id.
         proven: the warm filter proves that its id is new (PerPartition): it needs a grant, and no claim.
         parked: it is the first of its key's line (ParkKey), and leaves it when it is DONE.
+        order: the order that it runs again under; empty for none.
         finished: its offset may be passed.
         stage: how far it has come.
         claimless: it goes to the DLQ without a claim of its own (a conflict).
@@ -72,6 +73,7 @@ class Record:
         "lane",
         "message",
         "offset",
+        "order",
         "parked",
         "partition",
         "proven",
@@ -114,6 +116,7 @@ class Record:
         self.suspected = False
         self.proven = False
         self.parked = False
+        self.order = ""
         self.finished = False
         self.claimless = False
         self.result: Attempt | None = None

@@ -43,6 +43,7 @@ from doublegate.runtime.pace import Concurrency
 from doublegate.runtime.parking import Parking
 from doublegate.runtime.poller import Poller
 from doublegate.runtime.report import Report
+from doublegate.runtime.reprocess import Order
 from doublegate.runtime.reread import Rereader
 from doublegate.runtime.session import NoLease, Session
 from doublegate.runtime.settings import client_config, drain_seconds, lane_count, ledger_settings
@@ -116,6 +117,7 @@ class ConsumerProcess:
         self._rereader = (
             Rereader(client, read_id, local.keyspace, spec.filter.window, mailbox) if proves else None
         )
+        order = Order(spec.reprocess, group) if spec.reprocess is not None else None
         ownership = Ownership(
             state,
             books,
@@ -127,6 +129,7 @@ class ConsumerProcess:
             filters=Filters(
                 spec, source.partitions, self._ledger, self._rereader.want if self._rereader else None
             ),
+            order=order,
             ttl=spec.ledger.ttl,
             drain_seconds=drain,
             keeper=self._keeper,
@@ -160,6 +163,7 @@ class ConsumerProcess:
             spec.kafka.ordering,
             spec.mode,
             spec.ledger.ttl if proves else None,
+            order,
         )
         self._engine = Engine(
             spec,
@@ -176,6 +180,7 @@ class ConsumerProcess:
             mailbox=mailbox,
             timers=timers,
             keeper=self._keeper,
+            order=order,
             batch=handler.batch,
             drain_seconds=drain,
         )
