@@ -22,10 +22,13 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from doublegate.contract.deadletter import DeadLetterReason
 from doublegate.contract.identity import header_reader
 from doublegate.contract.resource import parse_consumer
+from doublegate.deadletters.give_up import give_up
+from doublegate.deadletters.letters import read_letters
 from doublegate.deadletters.replay import Replay
 from doublegate.deadletters.selection import Selection
 from doublegate.gate.ledger_keys import scope_tag
 from tests.faults.faults import FAULTS, loses
+from tests.faults.handlers import Kind, kind_of
 from tests.faults.history import History, Letter
 from tests.faults.load import Load
 from tests.faults.members import Members
@@ -256,6 +259,7 @@ class Run:
         self._one_replay("first")
         before = self._performed()
         if self.schedule.config.on_failure == "ParkKey":
+            self._give_up_broken()
             self._one_replay("again")  # what came to a key while it was parked
             before = self._performed()
         self._one_replay("second")
@@ -271,6 +275,12 @@ class Run:
         report = Replay(self.client, self.dlq, self.group, identity, read_id, selection, name).run()
         self._note(f"replayed {report.replayed} dead letters")
         self._drain()
+
+    def _give_up_broken(self) -> None:
+        """What no repair makes readable would hold its key for ever."""
+        consumer = parse_consumer(self.resource)
+        found = read_letters(self.client, self.dlq, header_reader(consumer.spec.identity))
+        give_up(consumer, [one for one in found if kind_of(one.event_id or "-n") is Kind.BROKEN])
 
     def _read_again(self) -> None:
         """The whole topic once more, by the same group."""

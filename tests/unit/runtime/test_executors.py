@@ -365,6 +365,19 @@ def test_a_payload_that_cannot_be_read_never_reaches_the_handler(
     assert bad.attempt == 0
 
 
+def test_a_batch_leaves_what_cannot_be_read_until_those_before_it_have_ended(engine: Engine) -> None:
+    """Else its dead letter would overtake the earlier events of its key."""
+    seen: list[str] = []
+
+    def handle(events: list[Event[Any]]) -> None:
+        seen.extend(event.id for event in events)
+
+    before, bad, behind = (record(name, payload=text) for name, text in zip("123", (b"{}", b"broken", b"{}")))
+    ends = engine.start(handle, decode=decode).run(before, bad, behind)
+    assert seen == ["1"]
+    assert ends == [DONE, None, None]
+
+
 def test_what_a_handler_sees(engine: Engine) -> None:
     events: list[Event[bytes | None]] = []
 

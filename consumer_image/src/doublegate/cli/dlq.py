@@ -89,6 +89,33 @@ def show(
             typer.echo()
 
 
+@app.command("give-up")
+def give_up(
+    which: Annotated[
+        list[str], typer.Argument(help="Positions as `dlq list` prints them (2:41), or event ids.")
+    ],
+    *,
+    consumer: Consumer = IN_A_POD,
+) -> None:
+    """Let the keys of letters go on without them, where `kafka.onFailure` is ParkKey.
+
+    The letters stay in the topic; what is parked behind them can be replayed then.
+    """
+    from doublegate.deadletters.give_up import give_up as carry_out  # noqa: PLC0415
+
+    opened = open_consumer(consumer)
+    found = [one for one in _letters(opened) if one.position in which or one.event_id in which]
+    named = {one.position for one in found} | {one.event_id for one in found}
+    if missing := [one for one in which if one not in named]:
+        typer.echo(f"error: no letter at or of {', '.join(missing)}; nothing was given up", err=True)
+        raise typer.Exit(2)
+    given = carry_out(opened.consumer, found)
+    for letter in given:
+        typer.echo(f"{letter.position:>10}  {letter.event_id} is given up")
+    if without := len(found) - len(given):
+        typer.echo(f"{without} letters have no key or no id, and hold nobody up")
+
+
 @app.command()
 def replay(
     *,

@@ -30,6 +30,10 @@ class Keyspace:
         """The keys of `ids`, 16 bytes each."""
         return list(map(xxh3_128_digest, ids, repeat(self._seed)))
 
+    def line(self, record_key: bytes) -> bytes:
+        """The digest of a record key's line, where events wait for an earlier one of their key (ParkKey)."""
+        return xxh3_128_digest(b"\0line\0" + record_key, self._seed)
+
     def key(self, event_id: bytes) -> bytes:
         """The key of one id."""
         return xxh3_128_digest(event_id, self._seed)

@@ -384,6 +384,7 @@ def _grants(starts: Iterable[Record]) -> dict[Partition, int]:
     for record in starts:
         partition = record.partition
         record.epoch = partition.epoch
+        partition.asked_grant = True
         if record.offset > grants.get(partition, partition.grant):
             grants[partition] = record.offset
     return grants

@@ -95,13 +95,20 @@ class Plan:
         self._failed: set[int] = set()
         self._halve_until: float | None = None
         pairs: list[Pair] = []
+        begun: set[int] = set()
+        held: set[int] = set()
         for record in run.unit.records:
-            if record.lane in self._failed:
+            if record.lane in self._failed or record.lane in held:
                 continue
             try:
                 pairs.append((record, make(record)))
             except Exception as error:  # noqa: BLE001 - whatever a payload provokes is the payload's end
-                self._settle(record, of_decoding(error))
+                if record.lane in begun:
+                    held.add(record.lane)  # its turn comes when those before it in its lane have ended
+                else:
+                    self._settle(record, of_decoding(error))
+            else:
+                begun.add(record.lane)
         self._parts = [[pair] for pair in reversed(pairs)] if singly else [pairs]
 
     def next(self) -> Call | None:

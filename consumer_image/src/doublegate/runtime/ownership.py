@@ -294,7 +294,7 @@ class Ownership:
             if not busy and not drain.handed:
                 drain.handed = True
                 for partition in drain.partitions:
-                    if partition.grant >= 0:  # what was not started need not count as unknown
+                    if partition.asked_grant:  # what was not started need not count as unknown
                         drain.release = self._books.hand_over(partition, _last_started(partition))
                 flushed = self._books.has_released(drain.release)
             if (busy or not flushed) and now < drain.deadline:

@@ -19,16 +19,11 @@ from doublegate.runtime.letters import Letters
 from doublegate.runtime.mailbox import Timers
 from doublegate.runtime.record import Record, Stage
 
-__all__ = ["Parking", "line_of"]
+__all__ = ["Parking"]
 
 _RETRY_SECONDS = 0.5
-_WAITS = "an earlier event of its key is a dead letter; replay them together, or let the key go on with `dlq unpark`"
+_WAITS = "an earlier event of its key is a dead letter; replay that first, or give it up (`doublegate dlq give-up`)"
 _Letter = tuple[Record, DeadLetterReason, str]
-
-
-def line_of(keyspace: Keyspace, key: bytes | None) -> bytes | None:
-    """The digest of a record key's line; None for a record without a key, which has no order."""
-    return None if key is None else keyspace.key(b"\0line\0" + key)
 
 
 class Parking:
@@ -247,4 +242,6 @@ class Parking:
         self._books.run(self._ledger.unpark, rows, answer=lambda _: self._finish(leaving), failed=failed)
 
     def _line(self, record: Record) -> bytes | None:
-        return line_of(self._keyspace, record.message.key())
+        """Of the record's key; None for a record without one, which has no order."""
+        key = record.message.key()
+        return None if key is None else self._keyspace.line(key)

@@ -113,6 +113,8 @@ class Partition:
         """An earlier owner may have started what is up to here: what the ledger calls new there is unknown."""
         self.grant = -1
         """Highest offset that the ledger lets us start without a claim."""
+        self.asked_grant = False
+        """A grant was asked for, and may stand in the ledger although nobody has answered yet."""
         self.active = False
         """Its epoch is taken and confirmed: its events may start."""
         self.early: list[Message] = []
