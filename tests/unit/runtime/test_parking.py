@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from doublegate.contract.states import EntryState
+from doublegate.gate.ledger_types import Exchange
 from doublegate.runtime.outcome import done, not_done, rejected
 from doublegate.runtime.partition import TopicPartitionKey
 from tests.unit.runtime.rig import LEASE, Clock, Rig, frozen
@@ -184,3 +185,43 @@ def test_both_claim_modes_park(clock: Clock, mode: str) -> None:
     assert rig.work() == ["a", "b", "c"]
     rig.arrive("d", first=3)
     assert rig.end(done()) == ["d"]
+
+
+def test_what_a_worker_gives_back_comes_before_what_waits_in_the_lane(clock: Clock) -> None:
+    rig = Rig(clock, batch=True, **PARK).assign(0)
+    rig.arrive("a", "b")
+    rig.arrive("c", "d", first=2)
+    [unit] = rig.units
+    assert [record.event_id for record in unit.records] == [b"a", b"b"]
+    rig.end(rejected("no"))
+    assert [event_id for event_id, _ in all_letters(rig)] == ["a", "b", "c", "d"]
+
+
+def test_a_replay_that_is_tried_twice_leaves_its_line(rig: Rig) -> None:
+    rig.arrive("a", "b")
+    rig.end(rejected("no"))
+    all_letters(rig)
+    rig.assign(0, topic="g.replay")
+    replay(rig, "a")
+    rig.end(not_done("busy"))
+    rig.arrive("x", first=2, key=b"x")  # another exchange, which does not ask for the line
+    rig.work()
+    rig.turn(1.1)
+    assert rig.work() == ["a"]
+    replay(rig, "b", first=1)
+    assert rig.work() == ["b"]
+    assert rig.ledger.exchange(Exchange(b"owner--1", lines=[rig.state.local.keyspace.line(b"k")])).lines == {}
+
+
+def test_an_exhausted_events_letter_does_not_overtake_what_comes_before_it(clock: Clock) -> None:
+    spec = {**PARK, "ledger": {"onUnknown": "DeadLetter"}}
+    dead = Rig(clock, **spec).assign(0)
+    dead.arrive("b", first=1)
+    clock.now += LEASE + 1
+    heir = Rig(clock, dead.ledger, owner=b"owner--2", **spec).assign(0)
+    heir.arrive("a", "b", "c")
+    assert heir.running == ["a"]
+    assert heir.letters == []
+    heir.work()
+    assert all_letters(heir) == [("b", "unknown_outcome"), ("c", "parked")]
+    assert heir.committed() == 3

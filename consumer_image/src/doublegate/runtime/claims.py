@@ -249,9 +249,22 @@ class Claims:
     def _taken_over(self, record: Record, *, exhausted: bool) -> None:
         text = self._report_taken_over(record)
         if exhausted or self._on_unknown is OnUnknown.DEAD_LETTER:
-            self._write(record, DeadLetterReason.UNKNOWN_OUTCOME, text)
+            if self._parking is None:
+                self._letters.write(record, DeadLetterReason.UNKNOWN_OUTCOME, text)
+                return
+            record.result = rejected(text, DeadLetterReason.UNKNOWN_OUTCOME)
+            record.stage = Stage.CLAIMED
+            self._state.lanes.start_in_order(record)  # its letter must not overtake what comes before it
         else:
             self._grant(record)
+
+    def bury(self, doomed: list[Record]) -> None:
+        """Write the letters of records whose turn has come; the list is emptied."""
+        for record in doomed:
+            if (end := record.result) is not None:
+                self._write(record, end.reason, end.error)
+        self._state.lanes.release(doomed)
+        doomed.clear()
 
     def _report_taken_over(self, record: Record) -> str:
         text = f"an owner's session ended between claim and DONE; owners lost so far: {record.crashes}"

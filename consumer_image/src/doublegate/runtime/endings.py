@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from doublegate.contract.consumer_spec import ConsumerSpec
 from doublegate.contract.deadletter import DeadLetterReason
@@ -76,8 +76,8 @@ class Endings:
                 if r.stage is not Stage.SETTLING
                 and (r.result is None or r.result.outcome is not Outcome.DONE)
             ]
-            again = {id(r) for r in bad if r.result is not None and self._fail(r)}
-            self._give_back([r for r in bad if r.result is None or id(r) in again])
+            again = {id(r) for r in bad if r.result is not None and self._fail(r, bad)}
+            self._give_back([r for r in bad if id(r) in again or (r.result is None and _waits(r))])
             failed = [r for r in bad if r.result is not None and r.result is not LEASE_LOST]
         self._complete(good)
         trouble = any(a.wait or a.outcome is Outcome.UNKNOWN for r in failed if (a := r.result) is not None)
@@ -114,8 +114,13 @@ class Endings:
             records = [r for r in records if not r.claimless]
         self._books.complete(records)
 
-    def _fail(self, record: Record) -> bool:
-        """Act on a failed attempt; whether the record goes back to its lane for another."""
+    def _fail(self, record: Record, unit: Sequence[Record]) -> bool:
+        """Act on a failed attempt; whether the record goes back to its lane for another.
+
+        Args:
+            record: that failed.
+            unit: what came back with it.
+        """
         attempt = record.result
         if attempt is None:
             raise RuntimeError("an attempt that did not end can't have failed")
@@ -124,15 +129,19 @@ class Endings:
             self._report.unknown_outcome(record, attempt.cause or UnknownCause.EXCEPTION, attempt.error)
         step = after(record, attempt, self._spec.retries, self._spec.ledger.on_unknown)
         if isinstance(step, DeadLetterIt):
-            self._write(record, step.reason, step.error)
+            self._write(record, step.reason, step.error, unit)
             return False
         self._state.lanes.block(record)
         self._timers.after(step.seconds, self._state.lanes.unblock, record)
         return True
 
-    def _write(self, record: Record, reason: DeadLetterReason, error: str) -> None:
+    def _write(
+        self, record: Record, reason: DeadLetterReason, error: str, unit: Sequence[Record]
+    ) -> None:
         if self._parking is not None:
-            self._parking.write(record, reason, error)
+            key = record.message.key()
+            behind = [r for r in unit if r.result is None and _waits(r) and r.message.key() == key]
+            self._parking.write(record, reason, error, behind if key is not None else ())
         elif record.proven:
             self._claim_for_letter(record, reason, error)
         else:
@@ -147,15 +156,15 @@ class Endings:
         stay = [r for r in records if not r.partition.revoked]
         self._state.abandon(gone)
         self._books.release(gone)
-        if self._parking is not None:
-            waiting = [r for r in stay if self._parking.waits(r)]
-            stay = [r for r in stay if r not in waiting]
-            for record in waiting:
-                self._parking.follow(record)
         for record in stay:
             record.stage = Stage.CLAIMED if record.claimless or _holds(record) else Stage.WAITING
         self._state.lanes.requeue([r for r in stay if r.stage is Stage.WAITING])
         self._state.lanes.go_back([r for r in stay if r.stage is Stage.CLAIMED])
+
+
+def _waits(record: Record) -> bool:
+    """Whether a record that came back without a result is still to be started, and not parked meanwhile."""
+    return record.stage is Stage.RUNNING
 
 
 def _holds(record: Record) -> bool:

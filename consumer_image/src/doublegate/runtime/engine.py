@@ -289,6 +289,10 @@ class Engine:
             elif not self._batch:
                 size = min(size, -(-lanes.claimed // (limit - self._units)))
             records = lanes.take_unit(size)
+            if lanes.doomed:
+                self._claims.bury(lanes.doomed)
+                if not records:
+                    continue
             if not records:
                 return
             for record in records:

@@ -47,6 +47,8 @@ class Lanes:
         self._revived: deque[Lane] = deque()
         self.claimed = 0
         """Claimed records that no worker has yet."""
+        self.doomed: list[Record] = []
+        """Records whose turn has come, and that no attempt would help; their lanes wait for `release`, too."""
 
     def __len__(self) -> int:
         return len(self._lanes)
@@ -124,12 +126,14 @@ class Lanes:
             if lane.busy or lane.blocked or not claimed:
                 continue
             lane.busy = True
-            room = size - len(unit)
-            if len(claimed) <= room:
-                unit.extend(claimed)
-                claimed.clear()
-            else:
-                unit.extend(claimed.popleft() for _ in range(room))
+            if _is_doomed(claimed[0]):
+                self.doomed.append(claimed.popleft())
+                self.claimed -= 1
+                continue
+            for _ in range(min(len(claimed), size - len(unit))):
+                if _is_doomed(claimed[0]):
+                    break
+                unit.append(claimed.popleft())
         self.claimed -= len(unit)
         return unit
 
@@ -198,6 +202,10 @@ class Lanes:
         if lane.waiting and not lane.revived:
             lane.revived = True
             self._revived.append(lane)
+
+
+def _is_doomed(record: Record) -> bool:
+    return record.result is not None and record.result.final
 
 
 def _place(queue: deque[Record], record: Record) -> None:

@@ -95,8 +95,9 @@ class Parking:
     def stands_in_line(self, record: Record) -> bool:
         """Whether the last answer has the record in its key's line, which it must leave when it is DONE."""
         line = self._line(record)
-        record.parked = line is not None and record.key in self._lines.get(line, ())
-        return record.parked
+        found = line is not None and record.key in self._lines.get(line, ())
+        record.parked = record.parked or found
+        return found
 
     def waits(self, record: Record) -> bool:
         """Whether an event of the record's key must end first that is not on its way before it in this process.
@@ -132,15 +133,28 @@ class Parking:
         """Send a record after the earlier ones of its key, to the DLQ."""
         self._hold_back(record, DeadLetterReason.PARKED, _WAITS)
 
-    def write(self, record: Record, reason: DeadLetterReason, error: str) -> None:
-        """Write a dead letter, and hold back what follows it."""
+    def write(
+        self,
+        record: Record,
+        reason: DeadLetterReason,
+        error: str,
+        followers: Sequence[Record] = (),
+    ) -> None:
+        """Write a dead letter, and hold back what follows it.
+
+        Args:
+            record: the event.
+            reason: why.
+            error: cause and message.
+            followers: of its key, given back by a worker with it; they come before what is claimed behind it.
+        """
         line = self._line(record)
         if line is None or reason is DeadLetterReason.CONFLICT or record.event_id.startswith(b"\0"):
             write = self._claim_for_letter if record.proven else self._letters.write
             write(record, reason, error)  # nothing of a key's order is lost with it
             return
         self._hold_back(record, reason, error)
-        for follower in self._lanes.withdraw_key(record.lane, record.message.key()):
+        for follower in (*followers, *self._lanes.withdraw_key(record.lane, record.message.key())):
             self.follow(follower)
 
     def _hold_back(self, record: Record, reason: DeadLetterReason, error: str) -> None:
