@@ -9,7 +9,7 @@ UV := $(CACHE)/uv-$(UV_VERSION)/bin/uv
 PYTHON ?= python3
 RUN := .venv/bin/python -m
 
-.PHONY: help setup check unit integration test demo bench bench-peers clean
+.PHONY: help setup format check unit integration fault-selection test demo faults bench bench-peers clean
 
 help:  ## this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -46,10 +46,17 @@ unit: setup  ## unit and property tests, no server
 integration: setup  ## tests on the real servers
 	$(RUN) pytest tests/integration --reruns 1
 
-test: check unit integration  ## everything a change must pass
+fault-selection: setup  ## a few schedules of injected failures, and builds that the checker must catch
+	$(RUN) pytest tests/faults --reruns 1
+
+test: check unit integration fault-selection  ## everything a change must pass
 
 demo: setup  ## the whole way of an event on real servers (TRACES=off skips Jaeger)
 	.venv/bin/doublegate demo $(if $(filter off,$(TRACES)),--no-traces) $(DEMO)
+
+SCHEDULES ?= 10
+faults: setup  ## random schedules of injected failures: SCHEDULES=n SEED=s; the report goes into build/
+	$(RUN) tests.faults --schedules $(SCHEDULES) $(if $(SEED),--seed $(SEED)) $(if $(filter off,$(TRACES)),--no-traces)
 
 bench: setup  ## the figures of the README, into build/
 	$(RUN) tests.benchmarks

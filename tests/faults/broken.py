@@ -10,10 +10,18 @@ from typing import Any
 
 def no_lease() -> None:
     """An effect starts whether or not the session is alive, and what was claimed is never void."""
-    from doublegate.runtime import ownership, session  # noqa: PLC0415
+    from doublegate.runtime import ownership, service, session  # noqa: PLC0415
 
-    session.Session.alive = lambda self: True  # type: ignore[method-assign]  # noqa: ARG005
-    ownership.Ownership.session_over = lambda self, lost: None  # type: ignore[method-assign]  # noqa: ARG005
+    terms = service.Terms
+    service.Terms = lambda **given: terms(**(given | {"lease": session.NoLease()}))  # type: ignore[assignment, misc]
+    ownership.Ownership.leased = property(lambda self: True)  # type: ignore[assignment]  # noqa: ARG005
+
+    def session_over(self: Any, lost: bool) -> None:  # noqa: ARG001
+        self._books.run(lambda _: self._session.begin(), None, answer=lambda _: None, failed=lambda _: None)
+
+    ownership.Ownership.session_over = session_over  # type: ignore[method-assign]
+    ownership.Ownership.fence = lambda self: None  # type: ignore[method-assign]  # noqa: ARG005
+    ownership.Ownership.lose = lambda self, names: None  # type: ignore[method-assign]  # noqa: ARG005
 
 
 def no_epoch() -> None:
@@ -44,7 +52,7 @@ def commit_first() -> None:
         return int(self.delivered)
 
     partition.Partition.advance = advance  # type: ignore[method-assign]
-    partition.Partition.metadata = lambda self: ""  # type: ignore[method-assign]  # noqa: ARG005
+    partition.Partition.metadata = lambda self, data: ""  # type: ignore[method-assign]  # noqa: ARG005
 
 
 def done_for_failed() -> None:
@@ -60,8 +68,8 @@ def filter_drops() -> None:
 
     original = intake.Intake.take
 
-    def take(self: Any, partition: Any, messages: Any) -> Any:
-        taken = original(self, partition, messages)
+    def take(self: Any, partition: Any, messages: Any, order: str = "") -> Any:
+        taken = original(self, partition, messages, order)
         dropped = [record for record in taken.records if record.suspected]
         taken.records = [record for record in taken.records if not record.suspected]
         self._state.local.let_go([record.key for record in dropped])  # noqa: SLF001

@@ -85,6 +85,7 @@ def check(history: History) -> Verdict:
         _letters_whole,
         _nothing_invented,
         _conflicts,
+        _engines,
     ):
         verdict.violations += rule(history, effects)
     return verdict
@@ -101,7 +102,9 @@ def _nothing_lost(history: History, effects: Counter[str]) -> Iterator[Violation
     dead = {letter.id for letter in history.letters if letter.reason not in REPAIRABLE | {"conflict"}}
     dead |= {event_id for event_id in ids if kind_of(event_id) is Kind.BROKEN}
     if missing := ids - effects.keys() - dead - lost:
-        yield _violation("a replay performs what had failed", "repaired, replayed, and not performed", missing)
+        yield _violation(
+            "a replay performs what had failed", "repaired, replayed, and not performed", missing
+        )
 
 
 def _all_passed(history: History, _: Counter[str]) -> Iterator[Violation]:
@@ -216,6 +219,11 @@ def _conflicts(history: History, _: Counter[str]) -> Iterator[Violation]:
         yield _violation("another payload is a conflict", "performed with it", wrong)
 
 
+def _engines(history: History, _: Counter[str]) -> Iterator[Violation]:
+    if history.stops:
+        yield Violation("no engine stops", f"{len(history.stops)} did, the first with ...{history.stops[0]}")
+
+
 def _late(calls: Iterable[Call]) -> Iterator[Call]:
     """Effects that arrived after one of a newer epoch in their partition."""
     newest: dict[tuple[int, bool], int] = {}
@@ -233,7 +241,9 @@ def _recovery(history: History) -> float | None:
         mine = {c.partition for c in history.calls if c.pid == pid and when - 3 < c.started < when}
         for partition in mine:
             later = [
-                c.started for c in history.calls if c.partition == partition and c.pid != pid and c.started > when
+                c.started
+                for c in history.calls
+                if c.partition == partition and c.pid != pid and c.started > when
             ]
             waiting = [r for r in history.sent if r.partition == partition]
             if later and waiting:

@@ -93,7 +93,9 @@ def _slow(name: str, milliseconds: int) -> Fault:
 
 
 def _stall(name: str) -> Fault:
-    return Fault(lambda run, _: run.world.proxies[name].stall(), lambda run, _: run.world.proxies[name].mend())
+    return Fault(
+        lambda run, _: run.world.proxies[name].stall(), lambda run, _: run.world.proxies[name].mend()
+    )
 
 
 def _mood(mood: str) -> Fault:
@@ -124,9 +126,7 @@ def _create_dlq(run: Run, _: int) -> None:
 
 def _dlq_needs(replicas: int) -> Callable[[Run, int], None]:
     def configure(run: Run, _: int) -> None:
-        entry = ConfigEntry(
-            "min.insync.replicas", str(replicas), incremental_operation=AlterConfigOpType.SET
-        )
+        entry = ConfigEntry("min.insync.replicas", str(replicas), incremental_operation=AlterConfigOpType.SET)
         resource = ConfigResource(ResourceType.TOPIC, run.dlq, incremental_configs=[entry])
         for future in run.admin.incremental_alter_configs([resource]).values():
             with suppress(KafkaException):  # the topic is away in a schedule with both faults

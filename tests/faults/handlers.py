@@ -172,7 +172,9 @@ def rows(events: list[Event[Any]], context: Context) -> list[BaseException | Non
     seconds = 0.0
     for event in events:
         try:
-            if event.key in waiting:  # a batch holds several events of a key: their order is the handler's, too
+            if (
+                event.key in waiting
+            ):  # a batch holds several events of a key: their order is the handler's, too
                 raise Retry(f"{event.id} comes after one of its key that is tried again")
             seconds = max(seconds, before(event))
         except (Reject, Retry) as error:

@@ -77,6 +77,7 @@ class History:
         unread: records that the group's commit does not pass, by topic.
         named: ids of unknown outcome, and how often the consumers named each.
         suspects: ids that the consumers named as in doubt after the ledger lost data.
+        stops: the errors of engines that stopped, none of which may.
         doubts: events that they counted as in doubt.
         after_replay: how many calls there were before the second replay of the DLQ, and after it.
         after_reread: the same for reading the whole topic again; None where that was not done.
@@ -97,6 +98,7 @@ class History:
     unread: dict[str, int] = field(default_factory=dict)
     named: dict[str, int] = field(default_factory=dict)
     suspects: dict[str, int] = field(default_factory=dict)
+    stops: list[str] = field(default_factory=list)
     doubts: int = 0
     after_replay: tuple[int, int] = (0, 0)
     after_reread: tuple[int, int] | None = None

@@ -104,6 +104,10 @@ class Member:
             return {}
         return found
 
+    def works_on(self, topic: str) -> bool:
+        """Whether it is ready and has a part of the topic."""
+        return self.ready and any(p["topic"] == topic for p in self.status().get("partitions", ()))
+
     @property
     def ready(self) -> bool:
         """Whether `/readyz` says so."""
@@ -155,9 +159,9 @@ class Members:
         """Those that shall run."""
         return [member for member in self.all if member.wanted]
 
-    def wait_ready(self) -> None:
-        """All of them are."""
-        eventually(lambda: all(member.ready for member in self.wanted), READY_SECONDS)
+    def wait_ready(self, topic: str) -> None:
+        """All of them are, and have their part of the topic."""
+        eventually(lambda: all(member.works_on(topic) for member in self.wanted), READY_SECONDS)
 
     def stop(self) -> None:
         """Stop all, each in good order."""

@@ -97,6 +97,8 @@ class Schedule:
         points: members that kill themselves: number, point, at its n-th passing.
         full_replay: afterwards the whole topic is read again.
         aborted: a transaction of so many events is aborted on the way.
+        patience: seconds that the group may take to pass everything; a broken build may never.
+        replays: the dead letters are replayed afterwards.
     """
 
     seed: int
@@ -106,6 +108,8 @@ class Schedule:
     points: tuple[tuple[int, str, int], ...] = ()
     full_replay: bool = False
     aborted: int = 0
+    patience: float = 60.0
+    replays: bool = True
 
     def about(self) -> str:
         """In a line."""

@@ -110,7 +110,9 @@ def _page(found: dict[str, Any]) -> str:
         "",
         "Injected: " + ", ".join(f"{name} {count}" for name, count in faults.most_common()) + ".",
         "",
-        "Killed by themselves at: " + ", ".join(f"{name} {count}" for name, count in points.most_common()) + ".",
+        "Killed by themselves at: "
+        + ", ".join(f"{name} {count}" for name, count in points.most_common())
+        + ".",
         "",
         "| seed | result | effects per id | second | late | lost | unknown | recovery | seconds | consumers | faults |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
@@ -138,11 +140,15 @@ def _plot(path: Path, outcomes: Sequence[Outcome]) -> None:
     figure, axes = plt.subplots(len(shown), 1, figsize=(12, 1.1 * len(shown) + 1), sharex=True, squeeze=False)
     for axis, outcome in zip(axes[:, 0], shown, strict=True):
         history = outcome.history
-        axis.hist([c.started - history.began for c in history.calls], bins=120, range=(0, 60), color="#4878a8")
+        axis.hist(
+            [c.started - history.began for c in history.calls], bins=120, range=(0, 60), color="#4878a8"
+        )
         for at, what in history.incidents:
             axis.axvline(at, color="#c04030", linewidth=0.8)
             axis.text(at, axis.get_ylim()[1], what, fontsize=4, rotation=25, ha="left")
-        axis.set_ylabel(str(history.schedule.seed), fontsize=6, color="black" if outcome.verdict.ok else "red")
+        axis.set_ylabel(
+            str(history.schedule.seed), fontsize=6, color="black" if outcome.verdict.ok else "red"
+        )
         axis.tick_params(labelsize=5)
     axes[-1, 0].set_xlabel("seconds; effects per half second, faults as they began and ended")
     figure.tight_layout()

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections import Counter
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -37,7 +38,6 @@ from tests.helpers import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.faults.members import Member
     from tests.faults.plan import Planned, Schedule
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 __all__ = ["Run", "perform"]
 
 ADMIN_SECONDS = 30.0
-DRAIN_SECONDS = 90.0
 PLAUSIBLE_SECONDS = 20.0
 _log = logging.getLogger(__name__)
 
@@ -147,7 +146,7 @@ class Run:
             points = {member: f"{point}:{count}" for member, point, count in self.schedule.points}
             for number in range(self.schedule.config.members):
                 self.members.add(**({"FAULTS_POINT": points[number]} if number in points else {}))
-            self.members.wait_ready()
+            self.members.wait_ready(self.topic)
             load = Load(self.schedule, self.client, self.topic, self._registry())
             load.start()
             self._faults(load.began)
@@ -155,7 +154,8 @@ class Run:
             healed = time.monotonic()
             self._drain()
             history.drained = time.monotonic() - healed
-            self._replay()
+            if self.schedule.replays:
+                self._replay()
             if self.schedule.full_replay:
                 self._read_again()
             self._ended.set()
@@ -199,7 +199,7 @@ class Run:
             "FAULTS_BROKEN": self._broken,
             "FAULTS_ASSIGNOR": "range" if protocol == "eager" else "",
             "DOUBLEGATE_SECRETS": str(self.home / "secrets"),
-            "PYTHONPATH": os.pathsep.join(["."]),
+            "PYTHONPATH": os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")]),
         }
 
     def _registry(self) -> str | None:
@@ -227,8 +227,11 @@ class Run:
     def _drain(self) -> None:
         """Everything that is in the topics is passed."""
         self.history.unread = {"all": 1}
-        with suppress(AssertionError):
-            eventually(lambda: not any(self._unread().values()), DRAIN_SECONDS, 0.2)
+        try:
+            eventually(lambda: not any(self._unread().values()), self.schedule.patience, 0.2)
+        except AssertionError:
+            for member in self.members.wanted:
+                member.signal(signal.SIGUSR2)
         self.history.unread = self._unread()
         self._note("drained")
 
@@ -297,7 +300,7 @@ class Run:
         eventually(lambda: self._reset(request), 30.0)
         self._note("offsets are reset to the beginning")
         self.members.add()
-        self.members.wait_ready()
+        self.members.wait_ready(self.topic)
         self._drain()
         self.history.after_reread = (before, self._performed())
 
@@ -330,7 +333,9 @@ class Run:
             message = line.get("message", "")
             if message.startswith("unknown outcome of"):
                 named[line.get("event_id", "")] += 1
-            elif message.startswith("in doubt"):
+            elif message == "the engine stopped":
+                history.stops.append(str(line.get("exc_info", ""))[-300:])
+            elif message.startswith(("in doubt", "performed again")):
                 suspects[line.get("event_id", "")] += 1
                 history.doubts += 1
         history.named, history.suspects = dict(named), dict(suspects)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -22,7 +23,6 @@ from tests.helpers import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.faults.proxies import Proxy
 
@@ -116,7 +116,9 @@ class World:
         with psycopg.connect(admin, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
         url = f"{admin.rpartition('/')[0]}/{name}"
-        with psycopg.connect(url, autocommit=True) as connection:  # not unique: the inbox alone keeps it single
+        with psycopg.connect(
+            url, autocommit=True
+        ) as connection:  # not unique: the inbox alone keeps it single
             connection.execute("CREATE TABLE effects (place bigserial, id text, call jsonb)")
         return url
 
@@ -135,7 +137,7 @@ class World:
         self._far_url = f"http://{LOOPBACK}:{self._far_port}"
         command = [sys.executable, "-m", "tests.faults.far_side", str(self._far_port)]
         owned.launch(
-            "far-side", command, owned.home / "far-side.log", {"PYTHONPATH": str(sys.path[0] or ".")}
+            "far-side", command, owned.home / "far-side.log", {"PYTHONPATH": str(Path.cwd())}
         )
         eventually(self._far_answers, 20.0)
 

@@ -261,7 +261,9 @@ class Ledger:
         spread = self._keys.rows([line for line, _ in rows])
         return [[rows[row] for row in mine] for mine in spread if mine]
 
-    def _line_call(self, script: Script, rows: Sequence[tuple[bytes, bytes]], args: tuple[bytes, ...]) -> Call:
+    def _line_call(
+        self, script: Script, rows: Sequence[tuple[bytes, bytes]], args: tuple[bytes, ...]
+    ) -> Call:
         lines, events = [line for line, _ in rows], [event for _, event in rows]
         bucket = self._keys.bucket(lines[0])
         batch = KeyBatch((self._keys.sessions(bucket),), self._keys.lines(bucket), (lines,))

@@ -4,7 +4,19 @@ from dataclasses import dataclass
 from hashlib import sha1
 from importlib.resources import files
 
-__all__ = ["CLAIM", "FINISH", "HOLD", "LINES", "PARK", "RAISE", "REGISTER", "SCRIPTS", "TAKE", "UNPARK", "Script"]
+__all__ = [
+    "CLAIM",
+    "FINISH",
+    "HOLD",
+    "LINES",
+    "PARK",
+    "RAISE",
+    "REGISTER",
+    "SCRIPTS",
+    "TAKE",
+    "UNPARK",
+    "Script",
+]
 
 
 @dataclass(frozen=True, slots=True)

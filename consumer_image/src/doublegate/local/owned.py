@@ -44,7 +44,9 @@ class Owned:
             now.services[name] = state.Entry({}, handle)
         return handle
 
-    def start(self, name: str, server: Server, site: Site, options: Mapping[str, str] | None = None) -> Handle:
+    def start(
+        self, name: str, server: Server, site: Site, options: Mapping[str, str] | None = None
+    ) -> Handle:
         """Start a server and wait until it serves.
 
         Args:

@@ -226,7 +226,9 @@ class Books:
         names = [(p.topic_id, p.name.partition) for p in partitions]
         epochs = self._ledger.take_epochs(names)
         marks, grants = self._ledger.read_watermarks(names), self._ledger.read_grants(names)
-        return [Taken(*of_one) for of_one in zip(epochs, map(_or_none, marks), map(_or_none, grants), strict=True)]
+        return [
+            Taken(*of_one) for of_one in zip(epochs, map(_or_none, marks), map(_or_none, grants), strict=True)
+        ]
 
     def mark(self, name: tuple[bytes, int]) -> int:
         """On the ledger's thread: one watermark, -1 where there is none."""

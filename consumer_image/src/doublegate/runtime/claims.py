@@ -155,7 +155,7 @@ class Claims:
         lanes.requeue(void)
         self._let_pass()
         if self._parked:
-            for record in records:
+            for record in (*records, *starts):
                 if record.stage is not Stage.ASKED or record.finished:
                     self._unpark(record)
         if result.session is not SessionStatus.ALIVE or result.lost:
@@ -206,6 +206,7 @@ class Claims:
         if result is not None and result.final and not self._observe:
             self._write(record, result.reason, result.error)  # no usable id: no handler would help
             return
+        record.result = None
         if self._parking is not None and not self._observe and self._parking.waits(record):
             self._parking.follow(record)
             return

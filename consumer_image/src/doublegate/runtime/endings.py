@@ -135,9 +135,7 @@ class Endings:
         self._timers.after(step.seconds, self._state.lanes.unblock, record)
         return True
 
-    def _write(
-        self, record: Record, reason: DeadLetterReason, error: str, unit: Sequence[Record]
-    ) -> None:
+    def _write(self, record: Record, reason: DeadLetterReason, error: str, unit: Sequence[Record]) -> None:
         if self._parking is not None:
             key = record.message.key()
             behind = [r for r in unit if r.result is None and _waits(r) and r.message.key() == key]

@@ -93,7 +93,9 @@ class Intake:
         if partition.replay:
             return order_in(cast("Headers", message.headers() or []))
         again = partition.again
-        return self._order.name if self._order is not None and again and (message.offset() or 0) in again else ""
+        return (
+            self._order.name if self._order is not None and again and (message.offset() or 0) in again else ""
+        )
 
     def take(self, partition: Partition, messages: Sequence[Message], order: str = "") -> Taken:
         """Screen one partition's messages, in delivery order; the partition's bookkeeping follows.

@@ -143,12 +143,13 @@ class Ownership:
     def _reassert(self) -> None:
         """Put back what the ledger lost, let the others do so for one lease, then go on.
 
-        What waits for another attempt after an unknown one is put back too, or its mark would be lost.
+        What waits for another attempt after an unknown one is put back too, or its mark would be lost; and what
+        still runs although its partition is gone.
         """
+        ours = (r for p in self._state.partitions.values() for r in p.pending)
         held = [
             r
-            for p in self._state.partitions.values()
-            for r in p.pending
+            for r in (*ours, *self._state.running_elsewhere.values())
             if (r.stage >= Stage.RUNNING or r.unknown) and not r.finished and not r.claimless
         ]
         self._books.run(
@@ -187,7 +188,9 @@ class Ownership:
             if partition.seen is None:
                 partition.seen = self._filters.load(partition, self._is_new)
             if self._order is not None and not partition.epoch:
-                partition.again = self._order.left(partition, self._books.mark(self._order.mark_of(partition)))
+                partition.again = self._order.left(
+                    partition, self._books.mark(self._order.mark_of(partition))
+                )
         return partitions, taken
 
     def _is_new(self, partition: Partition) -> bool:
@@ -321,4 +324,6 @@ class Ownership:
 def _last_started(partition: Partition) -> int:
     """Up to where a partition that is handed over may hold effects that nobody can vouch for."""
     commit = partition.advance()
-    return max([commit - 1, *(r.offset for r in partition.pending if r.proven and r.unknown and not r.finished)])
+    return max(
+        [commit - 1, *(r.offset for r in partition.pending if r.proven and r.unknown and not r.finished)]
+    )

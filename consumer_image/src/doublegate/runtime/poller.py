@@ -121,9 +121,7 @@ class Poller:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
-    def seek(
-        self, name: TopicPartitionKey, offset: int, done: Callable[[], None] = lambda: None
-    ) -> None:
+    def seek(self, name: TopicPartitionKey, offset: int, done: Callable[[], None] = lambda: None) -> None:
         """Have a partition delivered from `offset` on; `done` is called when what is there has gone."""
         with self._lock:
             self._seeks[name] = offset, done

@@ -152,7 +152,16 @@ class ConsumerProcess:
         concurrency = Concurrency(spec.flow.concurrency, batch=handler.batch)
         breaker = Breaker(spec.dlq.breaker)
         endings = Endings(
-            spec, state, books, letters, concurrency, breaker, report, timers, claims.claim_for_letter, parking
+            spec,
+            state,
+            books,
+            letters,
+            concurrency,
+            breaker,
+            report,
+            timers,
+            claims.claim_for_letter,
+            parking,
         )
         if parking is not None:
             parking.connect(claims.claim_for_letter)

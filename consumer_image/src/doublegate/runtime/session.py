@@ -63,7 +63,9 @@ class Session:
             LedgerError: there is no session.
         """
         asked = time.monotonic()
-        self._identity = self._ledger.identity()  # first: a failover between the two is noticed by the heartbeat
+        self._identity = (
+            self._ledger.identity()
+        )  # first: a failover between the two is noticed by the heartbeat
         self.data = self._ledger.register(self.owner)
         with self._lock:
             self._until = asked + self.lease
