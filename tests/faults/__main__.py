@@ -92,8 +92,9 @@ def _one(
     write(options.out, summary, outcomes)
     verdict = outcome.verdict
     print(
-        f"  {'holds' if verdict.ok else 'BROKEN'} in {time.monotonic() - began:.0f} s: {verdict.events} events, "
-        f"{verdict.unique} ids, effects per id {verdict.effects}, second {verdict.second}, late {verdict.late}, "
+        f"  {'holds' if verdict.ok else 'BROKEN'} in {time.monotonic() - began:.0f} s: "
+        f"{verdict.events} events, {verdict.unique} ids, effects per id {verdict.effects}, "
+        f"second {verdict.second}, late {verdict.late}, "
         f"lost {verdict.losses}, unknown {verdict.unknown}, "
         f"recovery {'-' if verdict.recovery is None else f'{verdict.recovery:.1f} s'}",
         flush=True,

@@ -10,13 +10,13 @@ from typing import Any
 
 def no_lease() -> None:
     """An effect starts whether or not the session is alive, and what was claimed is never void."""
-    from doublegate.runtime import ownership, service, session  # noqa: PLC0415
+    from doublegate.runtime import ownership, service, session
 
     terms = service.Terms
     service.Terms = lambda **given: terms(**(given | {"lease": session.NoLease()}))  # type: ignore[assignment, misc]
     ownership.Ownership.leased = property(lambda self: True)  # type: ignore[assignment]  # noqa: ARG005
 
-    def session_over(self: Any, lost: bool) -> None:  # noqa: ARG001
+    def session_over(self: Any, lost: bool) -> None:
         self._books.run(lambda _: self._session.begin(), None, answer=lambda _: None, failed=lambda _: None)
 
     ownership.Ownership.session_over = session_over  # type: ignore[method-assign]
@@ -26,8 +26,8 @@ def no_lease() -> None:
 
 def no_epoch() -> None:
     """Partitions are worked on without a confirmed epoch, after they went to somebody else, too."""
-    from doublegate.gate import ledger, ledger_scripts  # noqa: PLC0415
-    from doublegate.runtime import ownership  # noqa: PLC0415
+    from doublegate.gate import ledger, ledger_scripts
+    from doublegate.runtime import ownership
 
     blind = ledger_scripts.CLAIM.source.replace(b"if epoch ~= ARGV[i + 1] then", b"if false then")
     _replace_script(ledger_scripts.CLAIM, blind)
@@ -44,7 +44,7 @@ def no_epoch() -> None:
 
 def commit_first() -> None:
     """The commit passes what was delivered, finished or not."""
-    from doublegate.runtime import partition  # noqa: PLC0415
+    from doublegate.runtime import partition
 
     def advance(self: Any) -> int:
         while self.pending and self.pending[0].finished:
@@ -57,14 +57,14 @@ def commit_first() -> None:
 
 def done_for_failed() -> None:
     """What was dead-lettered is told to the ledger as DONE."""
-    from doublegate.runtime import books  # noqa: PLC0415
+    from doublegate.runtime import books
 
     books.Books.fail = lambda self, record: self.complete([record])  # type: ignore[method-assign]
 
 
 def filter_drops() -> None:
     """A hit in the Bloom filter drops the event."""
-    from doublegate.runtime import intake  # noqa: PLC0415
+    from doublegate.runtime import intake
 
     original = intake.Intake.take
 
@@ -72,7 +72,7 @@ def filter_drops() -> None:
         taken = original(self, partition, messages, order)
         dropped = [record for record in taken.records if record.suspected]
         taken.records = [record for record in taken.records if not record.suspected]
-        self._state.local.let_go([record.key for record in dropped])  # noqa: SLF001
+        self._state.local.let_go([record.key for record in dropped])
         for record in dropped:
             partition.pending.remove(record)
         return taken
@@ -81,7 +81,7 @@ def filter_drops() -> None:
 
 
 def _replace_script(script: Any, source: bytes) -> None:
-    from hashlib import sha1  # noqa: PLC0415
+    from hashlib import sha1
 
     object.__setattr__(script, "source", source)
     object.__setattr__(script, "sha", sha1(source, usedforsecurity=False).hexdigest())

@@ -1,4 +1,4 @@
-"""What must hold after a run: pure, over the far side's own records, Kafka, the dead letters, and named doubts."""
+"""What must hold after a run: pure, over the far side's records, Kafka, dead letters, and named doubts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.faults.history import Call, History
 
-__all__ = ["Violation", "Verdict", "check"]
+__all__ = ["Verdict", "Violation", "check"]
 
 REPAIRABLE = frozenset({"failed", "unknown_outcome", "parked"})
 OURS = "dg-"

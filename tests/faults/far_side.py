@@ -1,8 +1,8 @@
 """The external API: a process that keeps every call it got, with the time of its arrival.
 
 `POST /plain` performs every call, `POST /keyed` performs each `Idempotency-Key` once. `POST /mood` makes it
-misbehave: `lossy` performs and answers 500 now and then, `slow` performs and answers late, `down` refuses before
-it performs. `GET /calls?run=R` tells everything about one run.
+misbehave: `lossy` performs and answers 500 now and then, `slow` performs and answers late, `down` refuses
+before it performs. `GET /calls?run=R` tells everything about one run.
 
 Times are of the monotonic clock, which all processes of this machine share.
 """

@@ -171,19 +171,19 @@ def rows(events: list[Event[Any]], context: Context) -> list[BaseException | Non
     waiting: set[bytes | None] = set()
     seconds = 0.0
     for event in events:
-        try:
-            if (
-                event.key in waiting
-            ):  # a batch holds several events of a key: their order is the handler's, too
-                raise Retry(f"{event.id} comes after one of its key that is tried again")
-            seconds = max(seconds, before(event))
-        except (Reject, Retry) as error:
-            if isinstance(error, Retry):
-                waiting.add(event.key)
-            ends.append(error)
+        end: BaseException | None = None
+        if event.key in waiting:  # a batch has several events of a key: their order is the handler's, too
+            end = Retry(f"{event.id} comes after one of its key that is tried again")
         else:
-            ends.append(None)
+            try:
+                seconds = max(seconds, before(event))
+            except (Reject, Retry) as error:
+                end = error
+        if isinstance(end, Retry):
+            waiting.add(event.key)
+        if end is None:
             performed.append(event)
+        ends.append(end)
     points.at("in_handler")
     time.sleep(seconds)
     write(performed, context, started)

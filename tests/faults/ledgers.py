@@ -29,7 +29,7 @@ SYNC_SECONDS = 20.0
 
 
 class ValkeyPair:
-    """A primary with an append-only file and its replica; clients come through a proxy, as by a virtual address.
+    """A primary with an append-only file and its replica; clients come through a proxy, as by a virtual IP.
 
     Args:
         owned: ends the processes.

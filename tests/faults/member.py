@@ -62,7 +62,7 @@ def _tell() -> None:
             ]
             print(f"{one.name} active {one.active} revoked {one.revoked} epoch {one.epoch}: {waiting[:5]}")
         elif isinstance(one, Lanes):
-            for number, lane in enumerate(one._lanes):  # noqa: SLF001
+            for number, lane in enumerate(one._lanes):
                 if lane.busy or lane.blocked or lane.claimed or lane.waiting:
                     print(
                         f"lane {number}: busy {lane.busy} blocked {lane.blocked} claimed {len(lane.claimed)} "
@@ -71,7 +71,7 @@ def _tell() -> None:
         elif isinstance(one, Parking):
             print(f"parking { ({n: v for n, v in vars(one).items() if n in _TOLD}) }")
         elif isinstance(one, Claims):
-            print(f"claims again {len(one._again)} parked {len(one._parked)}")  # noqa: SLF001
+            print(f"claims again {len(one._again)} parked {len(one._parked)}")
     sys.stdout.flush()
 
 

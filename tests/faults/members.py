@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from doublegate.local.ports import LOOPBACK, free_ports
 from tests.helpers import eventually
@@ -135,7 +135,7 @@ class Members:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> Members:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -148,7 +148,7 @@ LASTING = {
 
 def draw(seed: int, *, wide: bool = False, traces: bool = True) -> Schedule:
     """The schedule of a seed."""
-    rng = random.Random(seed)  # noqa: S311 - the same schedule for the same seed, nothing secret
+    rng = random.Random(seed)
     effect = rng.choice(list(Effect))
     claim = rng.choice(["PerEvent", "PerEvent", "PerPartition"])
     config = Config(

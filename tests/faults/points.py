@@ -1,7 +1,7 @@
 """Steps of a member at which it can be told to kill itself, and when an effect started.
 
-`FAULTS_POINT=name:n` kills the process with SIGKILL when it passes the point for the n-th time. The points are
-put into the code from outside, so that what is tested is what is shipped.
+`FAULTS_POINT=name:n` kills the process with SIGKILL when it passes the point for the n-th time. The points
+are put into the code from outside, so that what is tested is what is shipped.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ async def sleep(seconds: float) -> None:
 
 def install() -> None:
     """Put the points into the code."""
-    from doublegate.runtime import books, claims, deadletters, letters, ownership, session, state  # noqa: PLC0415
+    from doublegate.runtime import books, claims, deadletters, letters, ownership, session, state
 
     _after(claims.Claims, "answered", lambda claimed, granted, *_: claimed or granted, "after_claim")
     _before(books.Books, "complete", "before_done")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from tests.faults.checker import Verdict
@@ -97,25 +97,30 @@ def write(folder: Path, summary: Summary, latest: Sequence[Outcome]) -> None:
 
 def _page(found: dict[str, Any]) -> str:
     rows = found["runs"]
-    faults = Counter(fault for row in rows for fault in row["faults"])
-    points = Counter(point for row in rows for point in row["points"])
+    columns = [
+        "seed",
+        "result",
+        "effects_per_id",
+        "second",
+        "late",
+        "lost",
+        "unknown",
+        "recovery",
+        "seconds",
+        "consumers",
+        "faults",
+    ]
     lines = [
         "# Fault runs",
         "",
-        f"{found['passed']} of {found['schedules']} schedules passed, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: "
-        f"{found['events']:,} events, {found['losses']} lost, {found['unknown_outcomes']:,} outcomes named unknown.",
-        f"Second effects: {found['second_effects_with_inbox']} with the inbox; "
-        f"{found['second_effects_redis_only']} with Redis alone and a far side that ignores its key, each of them "
-        f"named. Slowest recovery: {found['slowest_recovery_seconds']:.1f} s.",
+        _sentence(found),
         "",
-        "Injected: " + ", ".join(f"{name} {count}" for name, count in faults.most_common()) + ".",
+        f"Injected: {_counted(fault for row in rows for fault in row['faults'])}.",
         "",
-        "Killed by themselves at: "
-        + ", ".join(f"{name} {count}" for name, count in points.most_common())
-        + ".",
+        f"Killed by themselves at: {_counted(point for row in rows for point in row['points'])}.",
         "",
-        "| seed | result | effects per id | second | late | lost | unknown | recovery | seconds | consumers | faults |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        f"| {' | '.join(name.replace('_', ' ') for name in columns)} |",
+        f"|{'---|' * len(columns)}",
     ]
     for row in rows:
         effects = ", ".join(f"{n}: {ids}" for n, ids in row["effects"].items())
@@ -129,12 +134,26 @@ def _page(found: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _sentence(found: dict[str, Any]) -> str:
+    return (
+        f"{found['passed']} of {found['schedules']} schedules passed, {datetime.now(UTC):%Y-%m-%d %H:%M}: "
+        f"{found['events']:,} events, {found['losses']} lost, {found['unknown_outcomes']:,} outcomes named "
+        f"unknown. Second effects: {found['second_effects_with_inbox']} with the inbox; "
+        f"{found['second_effects_redis_only']} with Redis alone and a far side that ignores its key, each of "
+        f"them named. Slowest recovery: {found['slowest_recovery_seconds']:.1f} s."
+    )
+
+
+def _counted(names: Iterable[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in Counter(names).most_common()) or "none"
+
+
 def _plot(path: Path, outcomes: Sequence[Outcome]) -> None:
     """Effects over time, a line a schedule, with the faults on it."""
-    import matplotlib as mpl  # noqa: PLC0415 - a second at the start of every run
+    import matplotlib as mpl
 
     mpl.use("Agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415
+    from matplotlib import pyplot as plt
 
     shown = outcomes[-24:]
     figure, axes = plt.subplots(len(shown), 1, figsize=(12, 1.1 * len(shown) + 1), sharex=True, squeeze=False)

@@ -30,7 +30,7 @@ def schedule(sent: list[Event], *faults: Planned, patience: float = 8.0, replays
 
 
 CASES = {
-    # What the paused one had claimed and not started is performed by the other, then by the one that wakes up.
+    # What the paused one had claimed and not started is performed by the other, then by itself.
     "no_lease": (
         schedule(events(60, Kind.SLOW), Planned(1.0, "member_pause", 11.0)),
         {"no start under a stale epoch"},

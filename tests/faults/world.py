@@ -136,9 +136,7 @@ class World:
         (self._far_port,) = free_ports(1)
         self._far_url = f"http://{LOOPBACK}:{self._far_port}"
         command = [sys.executable, "-m", "tests.faults.far_side", str(self._far_port)]
-        owned.launch(
-            "far-side", command, owned.home / "far-side.log", {"PYTHONPATH": str(Path.cwd())}
-        )
+        owned.launch("far-side", command, owned.home / "far-side.log", {"PYTHONPATH": str(Path.cwd())})
         eventually(self._far_answers, 20.0)
 
     def _far_answers(self) -> bool:

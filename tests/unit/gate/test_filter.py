@@ -454,7 +454,7 @@ def test_no_flipped_bit_passes(position: int, bit: int) -> None:
 
 
 def test_a_sound_envelope_around_nonsense_is_refused(filled: PartitionFilter) -> None:
-    import xxhash  # noqa: PLC0415 - only this forger needs it
+    import xxhash
 
     for header in (b"{}", b"[]", b"no json"):
         body = filter_snapshot._PREFIX.pack(b"DGPF", filter_snapshot.VERSION, len(header)) + header

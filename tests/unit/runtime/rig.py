@@ -190,15 +190,7 @@ class Rig:
         observe = parsed.mode is Mode.OBSERVE
         parking = None
         if parsed.kafka.on_failure is OnFailure.PARK_KEY:
-            parking = Parking(
-                self.state.local.keyspace,
-                self.ledger,
-                self.books,
-                self.writer,
-                self.state.lanes,
-                timers,
-                finish=self.state.done,
-            )
+            parking = Parking(self.ledger, self.books, self.writer, self.state, timers)
         claims = Claims(
             self.state,
             self.writer,
@@ -233,8 +225,6 @@ class Rig:
             claims.claim_for_letter,
             parking,
         )
-        if parking is not None:
-            parking.connect(claims.claim_for_letter)
         self.engine = Engine(
             parsed,
             state=self.state,

@@ -1,6 +1,7 @@
 """Gives letters up: their keys go on without them (`kafka.onFailure: ParkKey`).
 
-The letters stay in the topic. A later event of the key that is parked may then be replayed, as the next in line.
+The letters stay in the topic. A later event of the key that is parked may be replayed then, as the next in
+line.
 """
 
 from __future__ import annotations

@@ -128,8 +128,8 @@ class PartitionFilter:
 
     def adopt(self, past: PartitionFilter) -> None:
         """Take over what `past` holds: the ids up to where this filter began, without a gap."""
-        self._ids.adopt(past._ids)  # noqa: SLF001 - one of its own kind
-        self._since = past._since  # noqa: SLF001
+        self._ids.adopt(past._ids)
+        self._since = past._since
 
     @property
     def fill(self) -> float:

@@ -51,8 +51,8 @@ class Generations:
         self.all = [Generation(self._new_bloom())]
         self._most = size.generations
 
-    def adopt(self, older: "Generations") -> None:
-        """Put generations of an earlier time before these; there may be more than usual until they have aged."""
+    def adopt(self, older: Generations) -> None:
+        """Put generations of an earlier time before these; there may be more than usual until they age."""
         self.all = [*(g for g in older.all if g.count), *self.all]
         self.lost = max(self.lost, older.lost)
         self._most = max(self.size.generations, len(self.all) + 1)

@@ -79,7 +79,7 @@ class ScopeKeys:
         return self._own(bucket, b"g")
 
     def lines(self, bucket: int) -> bytes:
-        """The first bytes of a line's sorted set, before the line's digest: events in the order of parking."""
+        """The first bytes of a line's sorted set, before the line's digest: events in order of parking."""
         return self.prefixes[bucket] + b"p"
 
     def snapshot(self, field: bytes) -> bytes:

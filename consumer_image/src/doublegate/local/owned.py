@@ -1,4 +1,4 @@
-"""Servers beside a stack's, owned by a block of code: they end with it, and with this process however it ends."""
+"""Servers beside a stack's, owned by a block of code: they end with it, and with this process."""
 
 from __future__ import annotations
 

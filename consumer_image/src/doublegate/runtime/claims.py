@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 from operator import attrgetter
 
 from doublegate.contract.deadletter import DeadLetterReason
@@ -63,6 +64,8 @@ class Claims:
         self._session_over = session_over
         self._parking = parking
         self._write = parking.write if parking is not None else letters.write
+        if parking is not None:
+            parking.connect(self.claim_for_letter)
         self._ahead = ClaimAhead()
         self._again: list[Record] = []
         self._parked: set[Record] = set()
@@ -154,10 +157,7 @@ class Claims:
         void.sort(key=attrgetter("offset"))  # claims and grants were asked for in separate lists
         lanes.requeue(void)
         self._let_pass()
-        if self._parked:
-            for record in (*records, *starts):
-                if record.stage is not Stage.ASKED or record.finished:
-                    self._unpark(record)
+        self._unpark_answered(records, starts)
         if result.session is not SessionStatus.ALIVE or result.lost:
             self._session_over(result.lost)  # takes back what was granted, too
         return gone
@@ -298,6 +298,11 @@ class Claims:
             self._again.append(record)
         else:
             self._unpark(record)
+
+    def _unpark_answered(self, *asked: Sequence[Record]) -> None:
+        for record in chain(*asked) if self._parked else ():
+            if record.stage is not Stage.ASKED or record.finished:
+                self._unpark(record)
 
     def _unpark(self, record: Record) -> None:
         if record in self._parked:

@@ -281,24 +281,24 @@ class Engine:
             return
         limit = self._concurrency.limit
         while self._units < limit and lanes.claimed:
-            size = self._concurrency.unit_size
-            if self._breaker.open:
-                if self._units or not self._breaker.may_probe(now):
-                    return
-                size = 1
-            elif not self._batch:
-                size = min(size, -(-lanes.claimed // (limit - self._units)))
-            records = lanes.take_unit(size)
-            if lanes.doomed:
-                self._claims.bury(lanes.doomed)
-                if not records:
-                    continue
-            if not records:
+            size = self._unit_size(limit, now)
+            records = lanes.take_unit(size) if size else []
+            doomed = bool(lanes.doomed)
+            self._claims.bury(lanes.doomed)
+            if records:
+                for record in records:
+                    record.stage = Stage.RUNNING
+                self._units += 1
+                executor.submit(Unit(records))
+            elif not doomed:
                 return
-            for record in records:
-                record.stage = Stage.RUNNING
-            self._units += 1
-            executor.submit(Unit(records))
+
+    def _unit_size(self, limit: int, now: float) -> int:
+        """Events for the next worker; 0 while an open breaker lets none through."""
+        size = self._concurrency.unit_size
+        if self._breaker.open:
+            return 0 if self._units or not self._breaker.may_probe(now) else 1
+        return size if self._batch else min(size, -(-self._state.lanes.claimed // (limit - self._units)))
 
     def _end_unit(self, unit: Unit) -> None:
         in_flight, self._units = self._units, self._units - 1

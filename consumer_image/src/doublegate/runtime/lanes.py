@@ -48,7 +48,7 @@ class Lanes:
         self.claimed = 0
         """Claimed records that no worker has yet."""
         self.doomed: list[Record] = []
-        """Records whose turn has come, and that no attempt would help; their lanes wait for `release`, too."""
+        """Records whose turn has come, and that no attempt would help; their lanes wait for `release`."""
 
     def __len__(self) -> int:
         return len(self._lanes)

@@ -143,8 +143,8 @@ class Ownership:
     def _reassert(self) -> None:
         """Put back what the ledger lost, let the others do so for one lease, then go on.
 
-        What waits for another attempt after an unknown one is put back too, or its mark would be lost; and what
-        still runs although its partition is gone.
+        What waits for another attempt after an unknown one is put back too, or its mark would be lost; and
+        what still runs although its partition is gone.
         """
         ours = (r for p in self._state.partitions.values() for r in p.pending)
         held = [

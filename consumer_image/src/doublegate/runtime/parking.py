@@ -1,9 +1,9 @@
 """`onFailure: ParkKey`: after a dead letter, later events of its key follow it to the DLQ, in order.
 
 The ledger holds a line of events for each key that waits: the one that failed, then those that came after it.
-Only the first of a line may be performed; it leaves the line when it is DONE, so a replay of the line, in
-whatever parts, keeps the key's order. An event joins its line before its dead letter is written, and leaves it
-before its offset may be passed: a crash in between does either again.
+Only what has nothing before it may be performed; it leaves the line when it is DONE, so a replay of the line,
+in whatever parts, keeps the key's order. An event joins its line before its dead letter is written, and
+leaves it before its offset may be passed: a crash in between does either again.
 """
 
 from collections import deque
@@ -11,18 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 from doublegate.contract.deadletter import DeadLetterReason
 from doublegate.contract.errors import DoublegateError
-from doublegate.gate.keys import Keyspace
 from doublegate.gate.ledger_protocol import LedgerApi
 from doublegate.runtime.books import Books
-from doublegate.runtime.lanes import Lanes
 from doublegate.runtime.letters import Letters
 from doublegate.runtime.mailbox import Timers
 from doublegate.runtime.record import Record, Stage
+from doublegate.runtime.state import State
 
 __all__ = ["Parking"]
 
 _RETRY_SECONDS = 0.5
-_WAITS = "an earlier event of its key is a dead letter; replay that first, or give it up (`doublegate dlq give-up`)"
+_WAITS = "an earlier event of its key is a dead letter; replay that first, or `doublegate dlq give-up` it"
 _Letter = tuple[Record, DeadLetterReason, str]
 
 
@@ -30,32 +29,26 @@ class Parking:
     """Knows which keys wait; the engine's thread only.
 
     Args:
-        keyspace: the scope's.
         ledger: keeps the lines.
         books: makes calls on the ledger's thread.
         letters: writes what is parked.
-        lanes: give back what was claimed behind a failure.
+        state: the scope's keys, the lanes, and what is done.
         timers: for another try.
-        finish: these are done, and their line is told.
     """
 
     def __init__(
         self,
-        keyspace: Keyspace,
         ledger: LedgerApi,
         books: Books,
         letters: Letters,
-        lanes: Lanes,
+        state: State,
         timers: Timers,
-        finish: Callable[[list[Record]], None],
     ) -> None:
-        self._keyspace = keyspace
         self._ledger = ledger
         self._books = books
         self._letters = letters
-        self._lanes = lanes
+        self._state = state
         self._timers = timers
-        self._finish = finish
         self._claim_for_letter: Callable[[Record, DeadLetterReason, str], None] = letters.write
         self._known: set[bytes] = set()
         """Lines that this process made, as long as an answer may not show them yet."""
@@ -100,7 +93,7 @@ class Parking:
         return found
 
     def waits(self, record: Record) -> bool:
-        """Whether an event of the record's key must end first that is not on its way before it in this process.
+        """Whether an event of its key must end first that is not on its way before it in this process.
 
         A key's records share a lane, which keeps the order in which they are let go here.
         """
@@ -154,7 +147,7 @@ class Parking:
             write(record, reason, error)  # nothing of a key's order is lost with it
             return
         self._hold_back(record, reason, error)
-        for follower in (*followers, *self._lanes.withdraw_key(record.lane, record.message.key())):
+        for follower in (*followers, *self._state.lanes.withdraw_key(record.lane, record.message.key())):
             self.follow(follower)
 
     def _hold_back(self, record: Record, reason: DeadLetterReason, error: str) -> None:
@@ -253,9 +246,9 @@ class Parking:
         def failed(_: DoublegateError) -> None:
             self._timers.after(_RETRY_SECONDS, self._take_out, leaving)
 
-        self._books.run(self._ledger.unpark, rows, answer=lambda _: self._finish(leaving), failed=failed)
+        self._books.run(self._ledger.unpark, rows, answer=lambda _: self._state.done(leaving), failed=failed)
 
     def _line(self, record: Record) -> bytes | None:
         """Of the record's key; None for a record without one, which has no order."""
         key = record.message.key()
-        return None if key is None else self._keyspace.line(key)
+        return None if key is None else self._state.local.keyspace.line(key)

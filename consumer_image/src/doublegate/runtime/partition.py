@@ -106,11 +106,11 @@ class Partition:
         self.pending: deque[Record] = deque()
         self.epoch = 0
         self.doubt_end = -math.inf
-        """Offsets below it may have been DONE although the ledger knows nothing: it lost data since the commit."""
+        """Offsets below it may have been DONE although the ledger says new: it lost data since the commit."""
         self.watermark = -1
         """Highest contiguous finished offset that the ledger knows; at or below it is a proven duplicate."""
         self.granted_before = -1
-        """An earlier owner may have started what is up to here: what the ledger calls new there is unknown."""
+        """An earlier owner may have started what is up to here: what the ledger calls new is unknown."""
         self.grant = -1
         """Highest offset that the ledger lets us start without a claim."""
         self.asked_grant = False

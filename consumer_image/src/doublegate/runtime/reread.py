@@ -1,4 +1,4 @@
-"""Fills the filter of a partition that came without one: reads the window's records again, for their ids only.
+"""Fills the filter of a partition that came without one: reads the window's records again for their ids.
 
 Only the claim mode that rests on the filters' proof needs it. Until it is done every event is claimed.
 """

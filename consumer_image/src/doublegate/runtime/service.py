@@ -13,6 +13,7 @@ from doublegate.contract.connections import (
     KafkaConnection,
     RedisConnection,
 )
+from doublegate.contract.consumer_spec import ConsumerSpec
 from doublegate.contract.errors import Unsupported
 from doublegate.contract.gate_spec import ClaimMode, OnUnavailable
 from doublegate.contract.identity import header_reader
@@ -84,7 +85,7 @@ class ConsumerProcess:
             raise Unsupported("spec.identity.payloadField", "use header or cloudEvents")
         handler, decode = handler_and_decode(spec)
         source, dlq, replay = ensure_own_topics(kafka, spec)
-        group = spec.kafka.group
+        group, drain = spec.kafka.group, drain_seconds(spec)
         instance = f"{socket.gethostname()}-{os.getpid()}"
         endpoint = spec.telemetry.otlp_endpoint
         self._metrics = Metrics(group=group, topic=source.name, endpoint=endpoint, instance=instance)
@@ -109,7 +110,6 @@ class ConsumerProcess:
         self._session = Session(
             self._ledger, owner, spec.ledger.session, lambda lost: mailbox.put(ownership.session_over, lost)
         )
-        drain = drain_seconds(spec)
         self._drain = drain
         self._keeper = inbox_keeper(spec)
         proves = spec.ledger.claim is ClaimMode.PER_PARTITION
@@ -134,11 +134,7 @@ class ConsumerProcess:
             drain_seconds=drain,
             keeper=self._keeper,
         )
-        parking = None
-        if spec.kafka.on_failure is OnFailure.PARK_KEY and spec.mode is not Mode.OBSERVE:
-            parking = Parking(
-                local.keyspace, self._ledger, books, letters, state.lanes, timers, finish=state.done
-            )
+        parking = Parking(self._ledger, books, letters, state, timers) if _parks(spec) else None
         claims = Claims(
             state,
             letters,
@@ -163,8 +159,6 @@ class ConsumerProcess:
             claims.claim_for_letter,
             parking,
         )
-        if parking is not None:
-            parking.connect(claims.claim_for_letter)
         intake = Intake(
             read_id,
             lambda problem: problem.describe(spec.identity),
@@ -276,6 +270,10 @@ class ConsumerProcess:
         elif now - self._abandoned_since > _ABANDONED_SECONDS:
             return "a handler outlived its timeout and can't be stopped"
         return None
+
+
+def _parks(spec: ConsumerSpec) -> bool:
+    return spec.kafka.on_failure is OnFailure.PARK_KEY and spec.mode is not Mode.OBSERVE
 
 
 def run(consumer: IdempotentConsumer, *, host: str = "0.0.0.0", port: int = 8080) -> int:  # noqa: S104
