@@ -58,9 +58,8 @@ def status() -> None:
     record = Record.load(where.run)
     for name, handle in record.parts.items():
         _say(f"{name:24} {handle.health():8} pid {handle.pid:<8} {where.log(name)}")
-    if not record.parts:
-        _say("no cluster was started")
-    if not record.parts or len(record.running) < len(record.parts):
+    if not record.well:
+        _say("the cluster is not whole: `make cluster`" if record.parts else "no cluster was started")
         raise typer.Exit(1)
     _say(f"export KUBECONFIG={where.kubeconfig} PATH={builds.KUBERNETES.directory}:$PATH")
 
@@ -70,7 +69,7 @@ def images() -> None:
     """Build the images that are missing, and load them into the node if the cluster runs."""
     where = current_layout()
     built = provide_all(_say)
-    if Record.load(where.run).running:
+    if Record.load(where.run).well:
         loaded = node_images.load(where, built)
         _say(f"{len(loaded)} of {len(built)} images were loaded into the node, the others were there")
     for image in built:

@@ -19,6 +19,7 @@ class Record:
     Attributes:
         file: where it is kept.
         home: the cluster's, which the cache decides that was in use at its start.
+        complete: the start came to its end.
         parts: the processes, by name, in the order of their start.
         sysctls: former values of what was changed.
         forwarding: rules were added because the machine drops what it does not know.
@@ -26,6 +27,7 @@ class Record:
 
     file: Path
     home: str = ""
+    complete: bool = False
     parts: dict[str, Handle] = field(default_factory=dict)
     sysctls: dict[str, str] = field(default_factory=dict)
     forwarding: bool = False
@@ -38,7 +40,7 @@ class Record:
             return cls(file)
         raw = json.loads(file.read_text())
         parts = {name: Handle(**handle) for name, handle in raw["parts"].items()}
-        return cls(file, raw["home"], parts, raw["sysctls"], raw["forwarding"])
+        return cls(file, raw["home"], raw["complete"], parts, raw["sysctls"], raw["forwarding"])
 
     def save(self) -> None:
         """Replace the file at once."""
@@ -46,6 +48,7 @@ class Record:
         fresh = self.file.with_suffix(".new")
         content = {
             "home": self.home,
+            "complete": self.complete,
             "parts": {name: asdict(handle) for name, handle in self.parts.items()},
             "sysctls": self.sysctls,
             "forwarding": self.forwarding,
@@ -57,6 +60,11 @@ class Record:
     def running(self) -> dict[str, Handle]:
         """The parts whose process is there."""
         return {name: handle for name, handle in self.parts.items() if handle.process() is not None}
+
+    @property
+    def well(self) -> bool:
+        """Whether the whole cluster was started, and all of it runs."""
+        return self.complete and len(self.running) == len(self.parts)
 
 
 def current_layout() -> Layout:

@@ -52,12 +52,12 @@ def start(where: Layout, on_progress: Progress) -> None:
     images = install(on_progress)
     with exclusive(where.lock):
         record = Record.load(where.run)
-        ended = sorted(record.parts.keys() - record.running.keys())
-        if record.parts and not ended:
+        if record.well:
             on_progress("the cluster runs already")
             return
-        if ended:
-            on_progress(f"{', '.join(ended)} of the former cluster ended; starting anew")
+        if record.parts:
+            ended = ", ".join(sorted(record.parts.keys() - record.running.keys())) or "its start"
+            on_progress(f"removing the former cluster: {ended} ended")
         stop(where)
         try:
             _Start(where, images, on_progress).run()
@@ -96,6 +96,8 @@ class _Start:
             adapter=self._images["keda-adapter"].reference,
         )
         addons.wait_until_answering(where, self._progress)
+        self._record.complete = True
+        self._record.save()
 
     def _write_files(self) -> None:
         where = self._where

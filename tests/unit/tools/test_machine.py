@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from doublegate.local.process import Handle
@@ -80,11 +81,21 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     record = Record(tmp_path / "run" / "state.json", "/elsewhere/cluster")
     record.parts["etcd"] = Handle(os.getpid(), 1.5)
     record.sysctls["net/ipv4/ip_forward"] = "0"
-    record.forwarding = True
+    record.forwarding = record.complete = True
     record.save()
     found = Record.load(tmp_path / "run")
     assert found == record
     assert found.running == {}, "that pid is another process"
+
+
+def test_a_cluster_is_well_when_all_of_it_was_started_and_runs(tmp_path: Path) -> None:
+    me = Handle(os.getpid(), psutil.Process().create_time())
+    record = Record(tmp_path / "state.json", parts={"etcd": me})
+    assert not record.well, "its start was interrupted"
+    record.complete = True
+    assert record.well
+    record.parts["kubelet"] = Handle(os.getpid(), 1.5)
+    assert not record.well
 
 
 def planned(*arguments: str) -> str:
