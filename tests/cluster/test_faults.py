@@ -53,7 +53,9 @@ def test_a_rolling_update_under_load_performs_nothing_twice(
     namespace: Namespace, platform: Platform, tmp_path: Path
 ) -> None:
     far_side = FarSide(namespace)
-    consumer = PodConsumer(namespace, platform, tmp_path, env={"FAR_SIDE": far_side.inside}, replicas=3)
+    consumer = PodConsumer(
+        namespace, platform, tmp_path, handler="mail_slowly", env={"FAR_SIDE": far_side.inside}, replicas=3
+    )
     before = {pod.metadata.name for pod in consumer.wait_ready()}
     with Load(consumer.group) as load:
         eventually(lambda: len(far_side.performed()) > RATE, DONE_SECONDS)
@@ -89,7 +91,9 @@ def test_a_sigkill_from_the_node_loses_nothing(
     namespace: Namespace, new_namespace: Callable[..., Namespace], platform: Platform, tmp_path: Path
 ) -> None:
     far_side = FarSide(namespace)
-    consumer = PodConsumer(namespace, platform, tmp_path, env={"FAR_SIDE": far_side.inside}, replicas=2)
+    consumer = PodConsumer(
+        namespace, platform, tmp_path, handler="mail_slowly", env={"FAR_SIDE": far_side.inside}, replicas=2
+    )
     [victim, _] = consumer.wait_ready()
     killer = Killer(new_namespace(security="privileged"), victim)
     with Load(consumer.group) as load:

@@ -1,5 +1,6 @@
 """Runs in consumer pods: the handlers of these tests."""
 
+import asyncio
 import os
 from typing import Any
 
@@ -10,6 +11,7 @@ from doublegate import Context, Event
 FAR_SIDE = os.environ["FAR_SIDE"]
 OWNER = os.environ.get("HOSTNAME", "")
 PIECE = 16 << 20
+SLOWNESS = 0.3
 
 
 async def mail(event: Event[bytes], context: Context) -> None:
@@ -17,8 +19,14 @@ async def mail(event: Event[bytes], context: Context) -> None:
     await post("mail", event.id, context.idempotency_key(event))
 
 
+async def mail_slowly(event: Event[bytes], context: Context) -> None:
+    """As `mail`, with a while between the effect and its end: whoever is killed then leaves an unknown."""
+    await post("mail", event.id, context.idempotency_key(event))
+    await asyncio.sleep(SLOWNESS)
+
+
 async def eat_once(event: Event[bytes], context: Context) -> None:
-    """The same, but the first process that gets a hungry event takes all the memory there is."""
+    """As `mail`, but the first process that gets a hungry event takes all the memory there is."""
     if (
         event.id.startswith("hungry")
         and not (await post("charge", event.id, f"hungry {event.id}"))["repeated"]
