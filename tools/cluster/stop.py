@@ -15,7 +15,7 @@ from doublegate.local.process import Handle
 from tools.cluster import cgroups, layout, network
 from tools.cluster.errors import ClusterError
 from tools.cluster.record import Record
-from tools.run import succeeds
+from tools.mounts import unmount_below
 
 if TYPE_CHECKING:
     from tools.cluster.layout import Layout
@@ -41,7 +41,8 @@ def stop(where: Layout) -> None:
     """Stop it; without one it does nothing. Logs stay.
 
     Raises:
-        ClusterError: A process or mount of it survives; the message names it.
+        ClusterError: A process of it survives; the message names it.
+        StillMounted: A mount does.
     """
     record = Record.load(where.run)
     first, *rest = ORDER
@@ -50,7 +51,7 @@ def stop(where: Layout) -> None:
     for names in rest:
         _stop_parts(record, names)
     network.take_down(record)
-    _unmount(where)
+    unmount_below(where.home, where.run)  # volumes, root file systems, network namespaces
     cgroups.remove()
     if "kubelet" in record.parts:
         shutil.rmtree(DEVICE_PLUGINS, ignore_errors=True)
@@ -91,24 +92,6 @@ def _containers(where: Layout) -> list[psutil.Process]:
             if (shim or process.pid in pids) and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
-
-
-def _unmount(where: Layout) -> None:
-    """Volumes, root file systems, network namespaces; deepest first."""
-    for _ in range(3):  # several may lie on one place
-        left = _mounts(where)
-        for mount in left:
-            if not succeeds("umount", mount):
-                succeeds("umount", "--lazy", mount)
-    if left := _mounts(where):
-        raise ClusterError(f"still mounted: {', '.join(left)}; unmount them and start again")
-
-
-def _mounts(where: Layout) -> list[str]:
-    roots = (f"{where.home}/", f"{where.run}/")
-    lines = Path("/proc/self/mounts").read_text().splitlines()
-    points = (line.split()[1].encode().decode("unicode_escape") for line in lines)
-    return sorted((point for point in points if point.startswith(roots)), reverse=True)
 
 
 def _remove_files(where: Layout) -> None:

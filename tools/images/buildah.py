@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -9,15 +10,17 @@ from typing import TYPE_CHECKING
 
 from doublegate.local.cache import cache_dir
 from doublegate.local.errors import BuildFailedError, tail
+from tools.mounts import unmount_below
 from tools.run import environment, output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["build", "save"]
+__all__ = ["build", "save", "tidy"]
 
 BUILD_SECONDS = 1200
 SAVE_SECONDS = 300
+STORE_BYTES = 6 << 30
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 """What this machine trusts: behind a company's proxy the base's own bundle would not do."""
 
@@ -66,7 +69,18 @@ def save(reference: str, archive: Path) -> None:
     aside.replace(archive)
 
 
+def tidy() -> None:
+    """Undo the store's mounts; empty it once it is large, for what is in it only saves time."""
+    unmount_below(_store())
+    files = (path for path in _store().rglob("*") if path.is_file() and not path.is_symlink())
+    if sum(path.stat().st_size for path in files) > STORE_BYTES:
+        shutil.rmtree(_store())
+
+
 def _buildah(command: str) -> list[str]:
-    store = cache_dir() / "buildah"
-    where = [f"--root={store}/root", f"--runroot={store}/run", "--storage-driver=overlay"]
+    where = [f"--root={_store()}/root", f"--runroot={_store()}/run", "--storage-driver=overlay"]
     return ["buildah", *where, command]
+
+
+def _store() -> Path:
+    return cache_dir() / "buildah"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Built", "provide", "provide_all", "references"]
 
 DISK = 4 << 30
-KEPT = 3
+KEPT = 2
 """Versions of an image: several checkouts share the cache."""
 
 
@@ -68,10 +68,14 @@ def provide(recipes: Collection[Recipe], on_progress: Progress) -> list[Built]:
         if missing:
             packages.provide(packages.FOR_IMAGES, on_progress)
             require_free(archives, DISK)
-        if any(wanted[name][0].on_base for name in missing):
-            base.provide(archives, on_progress)
-        for name in missing:
-            _build(wanted[name][0], built[name], on_progress)
+        try:
+            if any(wanted[name][0].on_base for name in missing):
+                base.provide(archives, on_progress)
+            for name in missing:
+                _build(wanted[name][0], built[name], on_progress)
+        finally:
+            if missing:
+                buildah.tidy()
     return list(built.values())
 
 

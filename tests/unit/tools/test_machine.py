@@ -16,6 +16,7 @@ from tools.cluster.errors import NotPossibleHere
 from tools.cluster.layout import Layout
 from tools.cluster.possible import lacking_capabilities, require_possible
 from tools.cluster.record import Record
+from tools.mounts import points_below
 from tools.run import ProgramFailed, output, succeeds
 
 ROOT = Path(__file__).parents[3]
@@ -96,6 +97,22 @@ def test_a_cluster_is_well_when_all_of_it_was_started_and_runs(tmp_path: Path) -
     assert record.well
     record.parts["kubelet"] = Handle(os.getpid(), 1.5)
     assert not record.well
+
+
+def test_mounts_are_found_below_a_folder_deepest_first() -> None:
+    mounts = """\
+/dev/vda / ext4 rw 0 0
+tmpfs /home/of/cluster tmpfs rw 0 0
+overlay /home/of/cluster/rootfs overlay rw 0 0
+tmpfs /home/of/cluster/rootfs/a\\040b tmpfs rw 0 0
+tmpfs /home/of/cluster-else tmpfs rw 0 0
+nsfs /run/cluster/netns/cni-1 nsfs rw 0 0
+"""
+    assert points_below(mounts, [Path("/home/of/cluster"), Path("/run/cluster")]) == [
+        "/run/cluster/netns/cni-1",
+        "/home/of/cluster/rootfs/a b",
+        "/home/of/cluster/rootfs",
+    ]
 
 
 def planned(*arguments: str) -> str:
