@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from doublegate.local.model import Endpoints
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 START_SECONDS = 180.0
 KAFKA, KAFKA_OUTSIDE, KAFKA_CONTROLLER = 9092, 9094, 9093
 VALKEY, REGISTRY, POSTGRES, OTLP, JAEGER = 6379, 8080, 5432, 4318, 16686
-PASSWORD = "test"
+PASSWORD = token_hex(8)
 PARTS = ("kafka", "valkey", "registry", "postgres", "jaeger")
 
 
@@ -106,7 +107,13 @@ def kafka_objects(image: str, inside: str, outside: str) -> list[Object]:
         memory="900Mi",
         env=env,
         ready=m.tcp(KAFKA),
-        volumes={"data": "/var/lib/kafka/data", "tmp": "/tmp"},
+        # The last two are where the public image writes its settings and logs.
+        volumes={
+            "data": "/var/lib/kafka/data",
+            "tmp": "/tmp",
+            "config": "/opt/kafka/config",
+            "logs": "/opt/kafka/logs",
+        },
     )
     fs_group = {"fsGroup": 1000, "runAsUser": 1000}
     return [

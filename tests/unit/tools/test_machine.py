@@ -37,7 +37,7 @@ def test_a_programs_last_words_are_in_the_error() -> None:
 
 def test_what_is_there_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    packages.provide({"sh": "dash", "/etc/passwd": "base-passwd"}, print)
+    packages.provide({"sh": "dash", "/etc/hosts": "netbase"}, print)
 
 
 def test_missing_packages_are_named_to_who_may_not_install(monkeypatch: pytest.MonkeyPatch) -> None:
