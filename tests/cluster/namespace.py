@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lightkube.codecs import from_dict
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tests.cluster.access import Cluster
 
 LABEL = "doublegate.dev/test"
+LEFT_OVER = timedelta(hours=1)
 READY_SECONDS = 90.0
 POLL_SECONDS = 0.25
 LOG_LINES = 40
@@ -137,7 +139,8 @@ def is_ready(pod: Pod) -> bool:
 
 
 def remove_leftovers(cluster: Cluster) -> None:
-    """Namespaces of runs that were killed."""
+    """Namespaces of runs that were killed; younger ones may be somebody's who tests at the same time."""
     for namespace in cluster.client.list(NamespaceResource, labels={LABEL: "true"}):
-        if namespace.metadata.deletionTimestamp is None:
+        made, going = namespace.metadata.creationTimestamp, namespace.metadata.deletionTimestamp
+        if going is None and made is not None and datetime.now(tz=UTC) - made > LEFT_OVER:
             cluster.client.delete(NamespaceResource, str(namespace.metadata.name))
