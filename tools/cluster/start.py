@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from doublegate.local.cache import exclusive
 from doublegate.local.process import spawn
-from doublegate.local.ready import wait_ready
+from doublegate.local.ready import wait_serving
 from tools import builds, packages
 from tools.cluster import addons, certificates, cgroups, configs, network, node_images, parts
 from tools.cluster.possible import require_possible
@@ -142,7 +142,7 @@ class _Start:
         self._progress(f"{', '.join(part.name for part in wanted)} serve{'s' if len(wanted) == 1 else ''}")
 
     def _wait(self, part: Part) -> None:
-        wait_ready(
+        wait_serving(
             part.name,
             part.check,
             parts.START_SECONDS,

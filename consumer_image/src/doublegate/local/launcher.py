@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from functools import partial
 from typing import TYPE_CHECKING
 
 from doublegate.local import state
@@ -107,12 +106,5 @@ class Launcher:
         )
         with state.changing(self._home) as now:
             now.services[service].handle = handle
-        wait_ready(
-            service,
-            partial(server.check, site),
-            server.start_seconds,
-            handle=handle,
-            log=site.log,
-            abort=self._abort,
-        )
+        wait_ready(server, site, handle, self._abort)
         self._progress(f"{service} is ready")

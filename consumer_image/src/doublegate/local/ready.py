@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from doublegate.local.process import Handle
+    from doublegate.local.servers.base import Server, Site
 
 POLL_SECONDS = 0.2
 
@@ -21,10 +22,22 @@ class StartAbortedError(LocalStackError):
     """Another server's failure, or the user, ended the start."""
 
 
-def wait_ready(
+def wait_ready(server: Server, site: Site, handle: Handle, abort: threading.Event) -> None:
+    """Return when one of the stack's servers serves; see `wait_serving`."""
+    wait_serving(
+        site.service,
+        lambda: server.check(site),
+        server.start_seconds,
+        handle=handle,
+        log=site.log,
+        abort=abort,
+    )
+
+
+def wait_serving(
     name: str, check: Callable[[], None], seconds: float, *, handle: Handle, log: Path, abort: threading.Event
 ) -> None:
-    """Return when the server serves.
+    """Return when a process serves.
 
     Args:
         name: What messages call it.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import redis
@@ -77,14 +76,7 @@ class ValkeyCluster:
         handle = spawn(argv, log=site.log, cwd=site.directory, env={})
         with state.changing(self.home) as now:
             now.services[name] = state.Entry(dict(site.ports), handle)
-        wait_ready(
-            name,
-            partial(server.check, site),
-            server.start_seconds,
-            handle=handle,
-            log=site.log,
-            abort=threading.Event(),
-        )
+        wait_ready(server, site, handle, threading.Event())
         return site
 
     def _form(self) -> None:
