@@ -9,7 +9,10 @@ UV := $(CACHE)/uv-$(UV_VERSION)/bin/uv
 PYTHON ?= python3
 RUN := .venv/bin/python -m
 
-.PHONY: help setup format check unit integration fault-selection test demo faults bench bench-peers clean
+# Tests create and delete: a KUBECONFIG of the shell, which may be production's, is not meant by it.
+CHOSEN := $(if $(filter command line,$(origin KUBECONFIG)),$(abspath $(KUBECONFIG)))
+
+.PHONY: help setup format check unit integration fault-selection test demo faults bench bench-peers cluster cluster-down images cluster-test clean
 
 help:  ## this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -63,6 +66,20 @@ bench: setup  ## the figures of the README, into build/
 
 bench-peers: setup  ## the same, against usual libraries in an environment of their own
 	$(RUN) tests.benchmarks.peers
+
+cluster: setup  ## a real Kubernetes cluster of one node here; root on Linux, no container engine
+	$(RUN) tools.cluster up
+
+cluster-down: setup  ## stop it, remove all of it but its logs
+	$(RUN) tools.cluster down
+
+images: setup  ## build the container images, load them into the cluster if it runs
+	$(RUN) tools.cluster images
+
+cluster-test: setup  ## tests on that cluster, or by KUBECONFIG=... on another, with IMAGES="name=reference ..."
+	$(if $(CHOSEN),,$(RUN) tools.cluster up && $(RUN) tools.cluster images)
+	DOUBLEGATE_TEST_CLUSTER=required DOUBLEGATE_TEST_KUBECONFIG=$(CHOSEN) DOUBLEGATE_TEST_IMAGES="$(IMAGES)" \
+	  $(RUN) pytest tests/cluster --reruns 1
 
 clean:  ## remove the environment and what builds left here
 	rm -rf .venv build .hypothesis .mypy_cache .ruff_cache

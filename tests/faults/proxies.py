@@ -24,7 +24,7 @@ __all__ = ["Proxies", "Proxy"]
 BUILD = GoBuild(
     name="Toxiproxy",
     module=Path(__file__).parent / "toxiproxy",
-    package="github.com/Shopify/toxiproxy/v2/cmd/server",
+    programs={"toxiproxy": "github.com/Shopify/toxiproxy/v2/cmd/server"},
     release="v2.5.0",
     linker_flags="-s -w",
     about_lines=270,
@@ -77,14 +77,14 @@ class Proxies:
     def __init__(self, owned: Owned) -> None:
         (port,) = free_ports(1)
         self._api = f"http://{LOOPBACK}:{port}"
-        command = [str(BUILD.binary), "-host", LOOPBACK, "-port", str(port)]
+        command = [str(BUILD.program("toxiproxy")), "-host", LOOPBACK, "-port", str(port)]
         owned.launch("toxiproxy", command, owned.home / "toxiproxy.log", {"LOG_LEVEL": "error"})
         eventually(self._serves, 20.0, 0.05)
 
     @staticmethod
     def install(on_progress: Callable[[str], None]) -> None:
         """Build it once."""
-        if not BUILD.binary.exists():
+        if not BUILD.built:
             BUILD.build(on_progress)
 
     def add(self, name: str, upstream_port: int) -> Proxy:

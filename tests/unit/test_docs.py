@@ -227,7 +227,9 @@ def test_options_alone_exist(page):
 @each_page
 def test_named_files_exist(page):
     for text in inline(page):
-        if re.fullmatch(r"(?:tests|docs|examples|consumer_image)(?:/[\w.-]+)+|\.importlinter|uv\.lock", text):
+        if re.fullmatch(
+            r"(?:tests|tools|docs|examples|consumer_image)(?:/[\w.-]+)+|\.importlinter|uv\.lock", text
+        ):
             assert (ROOT / text).exists(), text
         elif re.fullmatch(r"[\w/]+\.(?:py|toml|lua)", text) and "/" in text:
             assert any((base / text).exists() for base in (SOURCE, SOURCE.parent, ROOT)), text

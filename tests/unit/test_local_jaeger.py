@@ -20,7 +20,7 @@ BUILDS = """\
 #!/bin/sh
 if [ "$1" = version ]; then echo "go version go1.99.0 linux/amd64"; exit; fi
 echo "$GOFLAGS $CGO_ENABLED" >&2
-while [ $# -gt 1 ]; do if [ "$1" = -o ]; then echo jaeger > "$2"; fi; shift; done
+while [ $# -gt 1 ]; do if [ "$1" = -o ]; then echo jaeger > "$2/jaeger"; fi; shift; done
 """
 FAILS = """\
 #!/bin/sh
@@ -57,9 +57,9 @@ def test_a_build_leaves_the_binary_and_nothing_else(tools: Path) -> None:
     server = jaeger.Jaeger()
     assert server.disk_needed() == jaeger.BUILD.disk_needed
     server.install(print)
-    assert jaeger.BUILD.binary.read_text() == "jaeger\n"
+    assert jaeger.BUILD.program("jaeger").read_text() == "jaeger\n"
     assert server.disk_needed() == 0
-    assert not (jaeger.BUILD.binary.parents[1] / "build").exists()
+    assert [path.name for path in jaeger.BUILD.directory.parent.iterdir()] == [jaeger.BUILD.directory.name]
 
 
 def test_a_built_one_needs_no_toolchain(tools: Path) -> None:
@@ -73,14 +73,14 @@ def test_a_failure_shows_the_compilers_words(tools: Path) -> None:
     add_go(tools, FAILS)
     with pytest.raises(BuildFailedError, match=r"main\.go:1: no such thing"):
         jaeger.BUILD.build(print)
-    assert not jaeger.BUILD.binary.exists()
+    assert not jaeger.BUILD.built
 
 
 def test_other_modules_are_another_binary(tmp_path: Path) -> None:
     built = jaeger.BUILD
     (tmp_path / "go.mod").write_bytes((built.module / "go.mod").read_bytes() + b"\n")
     (tmp_path / "go.sum").write_bytes((built.module / "go.sum").read_bytes())
-    assert replace(built, module=tmp_path).binary != built.binary
+    assert replace(built, module=tmp_path).directory != built.directory
 
 
 def test_an_old_toolchain_is_passed_over_for_the_one_beside_python(tools: Path, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ class BuildFailedError(LocalStackError):
 class ServiceDidNotStart(LocalStackError):
     """A server died or was not ready in time; the message ends with its last log lines."""
 
-    def __init__(self, service: Service, reason: str, log: Path) -> None:
+    def __init__(self, service: str, reason: str, log: Path) -> None:
         self.service = service
         self.log = log
         super().__init__(

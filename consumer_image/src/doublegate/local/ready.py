@@ -9,6 +9,8 @@ from doublegate.local.errors import LocalStackError, ServiceDidNotStart
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
+    from pathlib import Path
 
     from doublegate.local.process import Handle
     from doublegate.local.servers.base import Server, Site
@@ -21,29 +23,50 @@ class StartAbortedError(LocalStackError):
 
 
 def wait_ready(server: Server, site: Site, handle: Handle, abort: threading.Event) -> None:
-    """Return when the server serves.
+    """Return when one of the stack's servers serves; see `wait_serving`."""
+    wait_serving(
+        site.service,
+        lambda: server.check(site),
+        server.start_seconds,
+        handle=handle,
+        log=site.log,
+        abort=abort,
+    )
+
+
+def wait_serving(
+    name: str, check: Callable[[], None], seconds: float, *, handle: Handle, log: Path, abort: threading.Event
+) -> None:
+    """Return when a process serves.
+
+    Args:
+        name: What messages call it.
+        check: Returns when it serves, raises whatever happens when it does not.
+        seconds: How long it may take.
+        handle: Its process.
+        log: Whose last lines an error shows.
+        abort: Ends the waiting.
 
     Raises:
         ServiceDidNotStart: With its last log lines.
         StartAbortedError: When `abort` is set meanwhile.
     """
-    deadline = time.monotonic() + server.start_seconds
+    deadline = time.monotonic() + seconds
     while True:
-        failure = _failure(server, site)
+        failure = _failure(check)
         if handle.process() is None:  # asked second: what answered may have been another process
-            raise ServiceDidNotStart(site.service, "its process ended", site.log)
+            raise ServiceDidNotStart(name, "its process ended", log)
         if failure is None:
             return
         if time.monotonic() > deadline:
-            waited = f"it did not serve within {server.start_seconds:.0f} s ({failure})"
-            raise ServiceDidNotStart(site.service, waited, site.log)
+            raise ServiceDidNotStart(name, f"it did not serve within {seconds:.0f} s ({failure})", log)
         if abort.wait(POLL_SECONDS):
-            raise StartAbortedError(f"the start of {site.service} was aborted")
+            raise StartAbortedError(f"the start of {name} was aborted")
 
 
-def _failure(server: Server, site: Site) -> str | None:
+def _failure(check: Callable[[], None]) -> str | None:
     try:
-        server.check(site)
+        check()
     except Exception as error:  # noqa: BLE001 - each client raises its own kinds; all mean: not yet
         return str(error).strip() or repr(error)
     return None

@@ -19,7 +19,7 @@ RELEASE = "v2.13.0"  # what the module's v1.76.0 calls itself since version 2
 BUILD = GoBuild(
     name="Jaeger",
     module=Path(__file__).parents[1] / "jaeger_module",
-    package="github.com/jaegertracing/jaeger/cmd/jaeger",
+    programs={"jaeger": "github.com/jaegertracing/jaeger/cmd/jaeger"},
     release=RELEASE,
     linker_flags=f"-s -w -X github.com/jaegertracing/jaeger/internal/version.latestVersion={RELEASE}",
     about_lines=2_660,
@@ -35,18 +35,18 @@ class Jaeger:
 
     def disk_needed(self) -> int:
         """What building takes while it lasts."""
-        return 0 if BUILD.binary.exists() else BUILD.disk_needed
+        return 0 if BUILD.built else BUILD.disk_needed
 
     def install(self, on_progress: Progress) -> None:
         """Build it once."""
-        if not BUILD.binary.exists():
+        if not BUILD.built:
             BUILD.build(on_progress)
 
     def prepare(self, site: Site) -> Launch:
         """Write a configuration without the listeners that nobody uses here."""
         config = site.directory / "jaeger.yaml"
         config.write_text(yaml.safe_dump(_config(site)))
-        return Launch([str(BUILD.binary), "--config", str(config)])
+        return Launch([str(BUILD.program("jaeger")), "--config", str(config)])
 
     def check(self, site: Site) -> None:
         """Its own health, then the query API."""

@@ -100,14 +100,14 @@ class Kafka:
 
     def disk_needed(self) -> int:
         """What is missing of its jars."""
-        return sum(artifact.size for artifact in artifacts.locked("kafka").missing(_libs()))
+        return sum(artifact.size for artifact in artifacts.locked("kafka").missing(libs()))
 
     def install(self, on_progress: Progress) -> None:
         """Download what is missing; verify everything, it takes a moment."""
         lock = artifacts.locked("kafka")
-        fetch("kafka", lock.missing(_libs()), _libs(), on_progress)
+        fetch("kafka", lock.missing(libs()), libs(), on_progress)
         for artifact in lock.artifacts:
-            artifact.verify(_libs() / artifact.filename)
+            artifact.verify(libs() / artifact.filename)
 
     def prepare(self, site: Site) -> Launch:
         """Write the configuration; format the storage once."""
@@ -145,12 +145,13 @@ class Kafka:
         return {"bootstrap_servers": f"{LOOPBACK}:{site.ports['broker']}"}
 
 
-def _libs() -> Path:
+def libs() -> Path:
+    """Where the broker's jars are, once installed."""
     return cache_dir() / "kafka" / artifacts.locked("kafka").version / "libs"
 
 
 def _classpath() -> list[str]:
-    return [str(_libs() / artifact.filename) for artifact in artifacts.locked("kafka").artifacts]
+    return [str(libs() / artifact.filename) for artifact in artifacts.locked("kafka").artifacts]
 
 
 def _format(command: list[str], site: Site, properties: Path) -> None:

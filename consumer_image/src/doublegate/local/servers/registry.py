@@ -31,13 +31,13 @@ class Registry:
 
     def disk_needed(self) -> int:
         """The archive and what comes out of it."""
-        if _home().exists():
+        if application().exists():
             return 0
         return UNPACKED_RATIO * sum(artifact.size for artifact in artifacts.locked("registry").artifacts)
 
     def install(self, on_progress: Progress) -> None:
         """Download, verify, unpack aside, then move: what is there is complete."""
-        home = _home()
+        home = application()
         if home.exists():
             return
         [archive] = artifacts.locked("registry").artifacts
@@ -62,7 +62,7 @@ class Registry:
             "quarkus.management.port": site.ports["management"],
             "apicurio.datasource.url": f"jdbc:h2:file:{site.data}/registry;WRITE_DELAY=0",
         }
-        [jar] = _home().rglob("quarkus-run.jar")
+        [jar] = application().rglob("quarkus-run.jar")
         # It serves few requests and never gets hot: the first compiler alone starts it faster.
         quick = ("-XX:TieredStopAtLevel=1", *(f"-D{name}={value}" for name, value in settings.items()))
         return Launch(java(*quick, "-jar", str(jar), heap_mib=HEAP_MIB, site=site))
@@ -77,5 +77,6 @@ class Registry:
         return {"registry_url": f"http://{LOOPBACK}:{site.ports['http']}/apis/ccompat/v7"}
 
 
-def _home() -> Path:
+def application() -> Path:
+    """Where the unpacked application is, once installed."""
     return cache_dir() / "registry" / artifacts.locked("registry").version / "app"

@@ -1,0 +1,1 @@
+"""What developing and testing takes beside the product: programs from source, images, a cluster."""
