@@ -23,6 +23,8 @@ from doublegate.contract.resource import ConsumerSpec, load_consumer
 from doublegate.gate.ledger_keys import scope_tag
 from doublegate.gate.ledger_outcomes import ClaimOutcome, CompletionOutcome, FailureOutcome
 from doublegate.gate.ledger_server import ACL_COMMANDS
+from tests.faults.faults import FAULTS
+from tests.faults.points import POINTS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -303,3 +305,14 @@ def test_license_and_readmes():
     assert "Apache License" in text
     assert "END OF TERMS AND CONDITIONS" in text
     assert "Copyright 2026 The Doublegate authors" in text
+
+
+def test_the_guarantees_name_faults_and_tests_that_are_there():
+    text = (ROOT / "docs" / "guarantees.md").read_text()
+    tables = "\n".join(line for line in text.splitlines() if line.startswith("|"))
+    named = {name for name in INLINE.findall(tables) if re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)+", name)}
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    known = {*FAULTS, *POINTS, *DeadLetterReason}
+    unknown = {name for name in named - known if f"def {name}(" not in tests}
+    assert unknown == set()
+    assert set(FAULTS) | set(POINTS) <= set(INLINE.findall(tables))
