@@ -49,6 +49,7 @@ CASES = {
     "d": Case("SET NX + SET per event", share=0.2),
     "e": Case("SET NX pipelined per batch"),
     "f": Case("full runtime, no-op handler, bytes"),
+    "f2": Case("full runtime, no-op handler, bytes, PerPartition", rounds=2),
     "f_avro": Case("full runtime, typed Avro", rounds=2),
     "f_traced": Case("full runtime, every event traced", Lot.TRACED, share=0.25, rounds=1),
     "g": Case("full runtime, batches into PostgreSQL", rounds=2),

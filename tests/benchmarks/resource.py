@@ -34,6 +34,8 @@ def consumer_of(job: Job, **sections: Any) -> IdempotentConsumer:
         "ledger": {"url": job.redis, "ttl": "1h"},
         "flow": {"maxInFlight": MAX_IN_FLIGHT},
     }
+    if job.options.get("grants"):
+        spec["ledger"] |= {"ttl": "10m", "claim": "PerPartition"}
     if job.otlp:
         spec["telemetry"] = {"otlpEndpoint": job.otlp}
     if job.options.get("typed"):

@@ -33,6 +33,7 @@ RATE, SECONDS = 2000, 10
 OPTIONS: dict[str, dict[str, Any]] = {
     "c": {"duplicates": events.DUPLICATES},
     "f": {"handler": "ignore"},
+    "f2": {"handler": "ignore", "grants": True},
     "f_avro": {"handler": "ignore_typed", "typed": True},
     "f_traced": {"handler": "ignore"},
     "g": {"handler": "write_rows", "inbox": True},

@@ -19,6 +19,7 @@ RUNNERS = {
     "d": "plain:one_by_one",
     "e": "plain:pipelined",
     "f": "full:runtime",
+    "f2": "full:runtime",
     "f_avro": "full:runtime",
     "f_traced": "full:runtime",
     "g": "full:runtime",
