@@ -56,7 +56,7 @@ def install() -> None:
     """Put the points into the code."""
     from doublegate.runtime import books, claims, deadletters, letters, ownership, session, state
 
-    _after(claims.Claims, "answered", lambda claimed, granted, *_: claimed or granted, "after_claim")
+    _after(claims.Claims, "answered", lambda asked, *_: asked, "after_claim")
     _before(books.Books, "complete", "before_done")
     _after(state.State, "done", lambda records: records, "after_done")
     _after(ownership.Ownership, "drain", lambda *_: True, "draining")

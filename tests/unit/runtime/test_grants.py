@@ -193,3 +193,13 @@ def test_a_loss_of_data_puts_running_grants_back_as_claims(rig: Rig, ledger: Led
     assert sorted(rig.running) == ["a", "b", "c"]
     rig.work()
     assert rig.committed() == 3
+
+
+def test_what_is_claimed_and_what_is_granted_keep_their_order(rig: Rig) -> None:
+    """A copy that was rejected elsewhere makes its first record a suspect; the next of its key is proven."""
+    seen = rig.state.partitions[NAME].seen
+    assert seen is not None
+    seen.learn([rig.state.local.keyspace.key(b"a")])
+    rig.arrive("a", "b", "c")
+    assert entry(rig, "a") is EntryState.CLAIMED
+    assert rig.work() == ["a", "b", "c"]

@@ -37,8 +37,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R")
-Answered = Callable[[list[Record], list[Record], frozenset[Partition], ExchangeResult], None]
-"""Told the claims as asked, the grants as asked, whose partitions are fenced, and the answer."""
+Answered = Callable[[list[Record], frozenset[Partition], ExchangeResult], None]
+"""Told the records as asked, whose partitions are fenced, and the answer."""
 _RECENT_SECONDS = 60.0
 _MOST = 5000
 """Rows of one kind in one exchange: a script must not keep the server from others for long."""
@@ -203,7 +203,7 @@ class Books:
             fenced = frozenset(table.partitions[index] for index in result.fenced)
             for partition in grants.keys() - fenced:
                 partition.grant = grants[partition]
-            answered(claims, starts, fenced, result)
+            answered(asked, fenced, result)
 
         def fail(error: DoublegateError) -> None:
             self._telling = 0

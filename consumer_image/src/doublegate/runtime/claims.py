@@ -3,8 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from itertools import chain
-from operator import attrgetter
 
 from doublegate.contract.deadletter import DeadLetterReason
 from doublegate.contract.gate_spec import OnUnknown
@@ -115,20 +113,14 @@ class Claims:
         self._let_pass()
 
     def answered(
-        self,
-        records: Sequence[Record],
-        starts: Sequence[Record],
-        fenced: frozenset[Partition],
-        result: ExchangeResult,
-        floor: int,
+        self, asked: Sequence[Record], fenced: frozenset[Partition], result: ExchangeResult, floor: int
     ) -> list[Record]:
         """Act on an answer.
 
         Args:
-            records: as asked.
-            starts: proven new, as asked: their grant was written ahead.
+            asked: for a claim, or, proven new, for a grant; in their order, which lanes must keep.
             fenced: partitions that another process has by now.
-            result: the ledger's answer, its claims in the same order as the records.
+            result: the ledger's answer, its claims in the order of those that asked for one.
             floor: events that workers have room for.
 
         Returns:
@@ -136,14 +128,16 @@ class Claims:
         """
         lanes = self._state.lanes
         self._ahead.answered(lanes.claimed, floor, more=lanes.has_unclaimed)
-        gone = []
+        gone: list[Record] = []
+        void: list[Record] = []
         if self._parking is not None:
             self._parking.answered(result.lines)
-        void = self._start_granted(starts, fenced, over=result.session is not SessionStatus.ALIVE)
-        for row, (record, found) in enumerate(zip(records, result.claims, strict=True)):
+        claims = iter(enumerate(result.claims))
+        for record in asked:
+            row, found = (-1, _of_grant(record, fenced, result)) if record.proven else next(claims)
             partition = record.partition
             if record.stage is not Stage.ASKED:
-                if record.stage is Stage.DROPPED:
+                if record.stage is Stage.DROPPED and not record.proven:
                     gone.append(record)  # else an earlier attempt ended DONE after all, which ends the claim
             elif (
                 found == ClaimOutcome.SESSION_OVER or not partition.active or record.epoch != partition.epoch
@@ -154,31 +148,12 @@ class Claims:
                 self._new(record)
             else:
                 self._judge(record, ClaimOutcome(found), result.histories.get(row))
-        void.sort(key=attrgetter("offset"))  # claims and grants were asked for in separate lists
         lanes.requeue(void)
         self._let_pass()
-        self._unpark_answered(records, starts)
+        self._unpark_answered(asked)
         if result.session is not SessionStatus.ALIVE or result.lost:
             self._session_over(result.lost)  # takes back what was granted, too
         return gone
-
-    def _start_granted(
-        self, starts: Sequence[Record], fenced: frozenset[Partition], *, over: bool
-    ) -> list[Record]:
-        """Let start what its grant allows; returns what has to ask again."""
-        void = []
-        for record in starts:
-            partition = record.partition
-            if record.stage is not Stage.ASKED:
-                continue
-            if over or not partition.active or record.epoch != partition.epoch:
-                record.stage = Stage.WAITING
-                void.append(record)
-            elif partition in fenced:
-                self._ask_later(record)
-            else:
-                self._grant(record)
-        return void
 
     def _let_pass(self) -> None:
         """In Observe what needs no claim starts too, but not before what came before it has its claim."""
@@ -188,6 +163,9 @@ class Claims:
                 self._grant(record)
 
     def _new(self, record: Record) -> None:
+        if record.proven:
+            self._grant(record)
+            return
         if record.offset <= record.partition.granted_before and not record.replay:
             record.attempt, record.crashes = max(record.attempt, 1), max(record.crashes, 1)
             self._taken_over(record, exhausted=False)
@@ -299,8 +277,8 @@ class Claims:
         else:
             self._unpark(record)
 
-    def _unpark_answered(self, *asked: Sequence[Record]) -> None:
-        for record in chain(*asked) if self._parked else ():
+    def _unpark_answered(self, asked: Sequence[Record]) -> None:
+        for record in asked if self._parked else ():
             if record.stage is not Stage.ASKED or record.finished:
                 self._unpark(record)
 
@@ -308,3 +286,10 @@ class Claims:
         if record in self._parked:
             self._parked.remove(record)
             self._state.lanes.unblock(record)
+
+
+def _of_grant(record: Record, fenced: frozenset[Partition], result: ExchangeResult) -> ClaimOutcome:
+    """What an answer says of a record that needs no claim of its own."""
+    if result.session is not SessionStatus.ALIVE:
+        return ClaimOutcome.SESSION_OVER
+    return ClaimOutcome.FENCED if record.partition in fenced else ClaimOutcome.NEW

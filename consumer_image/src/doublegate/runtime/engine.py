@@ -250,14 +250,13 @@ class Engine:
 
     def _answered(
         self,
-        claims: list[Record],
-        starts: list[Record],
+        asked: list[Record],
         fenced: frozenset[Partition],
         result: ExchangeResult,
     ) -> None:
         self.ledger_error = None
         floor = (self._concurrency.limit - self._units) * self._concurrency.unit_size
-        gone = self._claims.answered(claims, starts, fenced, result, floor)
+        gone = self._claims.answered(asked, fenced, result, floor)
         if gone:
             self._books.release(gone)
 
