@@ -68,6 +68,8 @@ class Proxy:
 
     def _add(self, kind: str, attributes: dict[str, int]) -> None:
         toxic = {"name": kind, "type": kind, "stream": "downstream", "attributes": attributes}
+        # One of the kind may be there from a fault that has not ended yet: Toxiproxy keeps one by a name.
+        requests.delete(f"{self._api}/toxics/{kind}", timeout=CALL_SECONDS)
         requests.post(f"{self._api}/toxics", json=toxic, timeout=CALL_SECONDS).raise_for_status()
 
 
