@@ -14,6 +14,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any, Self
 
 from doublegate.local.ports import LOOPBACK, free_ports
+from tests.faults.plan import PARTITIONS
 from tests.helpers import eventually
 
 if TYPE_CHECKING:
@@ -104,9 +105,10 @@ class Member:
             return {}
         return found
 
-    def works_on(self, topic: str) -> bool:
-        """Whether it is ready and has a part of the topic."""
-        return self.ready and any(p["topic"] == topic for p in self.status().get("partitions", ()))
+    @property
+    def holds(self) -> set[tuple[str, int]]:
+        """The partitions it has: of the topic, or the group's replay topic."""
+        return {(one["topic"], one["partition"]) for one in self.status().get("partitions", ())}
 
     @property
     def ready(self) -> bool:
@@ -160,8 +162,15 @@ class Members:
         return [member for member in self.all if member.wanted]
 
     def wait_ready(self, topic: str) -> None:
-        """All of them are, and have their part of the topic."""
-        eventually(lambda: all(member.works_on(topic) for member in self.wanted), READY_SECONDS)
+        """All of them are and have work, and the topic is all taken.
+
+        A member's whole part may be the group's replay topic.
+        """
+        eventually(lambda: self._work_on(topic), READY_SECONDS)
+
+    def _work_on(self, topic: str) -> bool:
+        parts = [member.holds if member.ready else set() for member in self.wanted]
+        return all(parts) and {(topic, number) for number in range(PARTITIONS)} <= set().union(*parts)
 
     def stop(self) -> None:
         """Stop all, each in good order."""
