@@ -260,30 +260,35 @@ class Run:
         """Repair the handler, replay what may be replayed, twice."""
         self.repaired.touch()
         self._one_replay("first")
-        before = self._performed()
+        before, sound = self._performed(), frozenset[str]()
         if self.schedule.config.on_failure == "ParkKey":
-            self._give_up_broken()
-            self._one_replay("again")  # what came to a key while it was parked
+            sound = self._give_up_broken()
+            self._one_replay("again", sound)  # what came to a key while it was parked
             before = self._performed()
-        self._one_replay("second")
+        self._one_replay("second", sound)
         self.history.after_replay = (before, self._performed())
 
-    def _one_replay(self, name: str) -> None:
+    def _one_replay(self, name: str, ids: frozenset[str] = frozenset()) -> None:
         identity = parse_consumer(self.resource).spec.identity
         reasons = frozenset(
             {DeadLetterReason.FAILED, DeadLetterReason.UNKNOWN_OUTCOME, DeadLetterReason.PARKED}
         )
-        selection = Selection(reasons=reasons, accept_unknown=True)
+        selection = Selection(reasons=reasons, ids=ids, accept_unknown=True)
         read_id = header_reader(identity)
         report = Replay(self.client, self.dlq, self.group, identity, read_id, selection, name).run()
         self._note(f"replayed {report.replayed} dead letters")
         self._drain()
 
-    def _give_up_broken(self) -> None:
-        """What no repair makes readable would hold its key for ever."""
+    def _give_up_broken(self) -> frozenset[str]:
+        """What no repair makes readable would hold its key for ever, and again when it is replayed.
+
+        Returns the ids of the other letters.
+        """
         consumer = parse_consumer(self.resource)
-        found = read_letters(self.client, self.dlq, header_reader(consumer.spec.identity))
-        give_up(consumer, [one for one in found if kind_of(one.event_id or "-n") is Kind.BROKEN])
+        found = list(read_letters(self.client, self.dlq, header_reader(consumer.spec.identity)))
+        broken = [one for one in found if kind_of(one.event_id or "-n") is Kind.BROKEN]
+        give_up(consumer, broken)
+        return frozenset(one.event_id for one in found if one.event_id and one not in broken)
 
     def _read_again(self) -> None:
         """The whole topic once more, by the same group."""
