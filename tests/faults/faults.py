@@ -113,7 +113,8 @@ def _grow(run: Run, _: int) -> None:
 
 
 def _delete_dlq(run: Run, _: int) -> None:
-    run.admin.delete_topics([run.dlq])[run.dlq].result(ADMIN_SECONDS)
+    with suppress(KafkaException):  # it is gone already
+        run.admin.delete_topics([run.dlq])[run.dlq].result(ADMIN_SECONDS)
 
 
 def _create_dlq(run: Run, _: int) -> None:

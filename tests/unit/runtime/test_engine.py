@@ -314,6 +314,34 @@ def test_a_drain_while_a_retry_waits(rig: Rig) -> None:
     assert rig.running == ["other"]
 
 
+def test_a_drain_gives_back_the_claim_of_an_epoch_before(rig: Rig) -> None:
+    """The ledger lost data while it ran, so its claim is of an older epoch than its partition."""
+    rig.arrive("a")
+    rig.ownership.session_over(lost=True)
+    rig.turn(LEASE + 0.1)
+    rig.turn()
+    rig.end(TIMEOUT)  # waits for its next attempt
+    assert rig.revoke(0).result(0) == {NAME: (0, NOTHING_ABOVE)}
+    found = rig.ledger.inspect(rig.state.local.keyspace.key(b"a"))
+    assert found is not None
+    assert found.unknown
+    assert not found.owner, "the next owner would wait for it as long as we live"
+
+
+def test_a_drain_gives_back_claims_that_the_end_of_a_session_made_void(rig: Rig) -> None:
+    rig.arrive("a", "b", key=b"1")
+    busy = rig.units.pop()
+    rig.ledger.away = True
+    rig.ownership.session_over(lost=False)
+    drained = rig.revoke(0)
+    rig.ledger.away = False
+    rig.units.append(busy)
+    rig.end()
+    rig.turn(1.0)
+    assert drained.done()
+    assert entry(rig, "b") is None
+
+
 def test_a_drain_ends_at_its_deadline_when_the_ledger_is_away(rig: Rig) -> None:
     rig.arrive("a")
     rig.ledger.away = True

@@ -299,6 +299,9 @@ class Poller:
                 self._commits.setdefault(name, self._sent[name])
 
     def _forget(self, names: list[TopicPartitionKey]) -> None:
+        if paused := self._paused & set(names):
+            # The client keeps a pause beyond the assignment: coming back, they would stand still for ever.
+            self._consumer.resume(self._partitions(paused))
         self._assigned.difference_update(names)
         self._paused.difference_update(names)
         with self._lock:

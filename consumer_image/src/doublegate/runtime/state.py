@@ -68,7 +68,7 @@ class State:
                 busy.append(record)
                 self.running_elsewhere[partition.name, record.offset] = record
                 continue
-            if record.stage is not Stage.WAITING:
+            if record.stage is not Stage.WAITING or record.epoch:  # asked for once: it may have a void claim
                 release.append(record)
             record.stage = Stage.DROPPED
             dropped.append(record)
