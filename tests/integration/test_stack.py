@@ -41,10 +41,11 @@ if TYPE_CHECKING:
 SCHEMA = '{"type": "record", "name": "Paid", "fields": [{"name": "amount", "type": "long"}]}'
 
 OWNER = """
-    import sys, time
+    import signal, sys, time
     from pathlib import Path
     from doublegate.local.model import Service
     from doublegate.local.stack import Stack
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background inherit it ignored
     with Stack(Path(sys.argv[1]), [Service.VALKEY, Service.POSTGRES]):
         print("up", flush=True)
         time.sleep(600)
