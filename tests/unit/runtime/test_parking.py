@@ -6,7 +6,7 @@ import pytest
 
 from doublegate.contract.states import EntryState
 from doublegate.gate.ledger_types import Exchange
-from doublegate.runtime.outcome import done, not_done, rejected
+from doublegate.runtime.outcome import Attempt, done, not_done, rejected
 from doublegate.runtime.partition import TopicPartitionKey
 from tests.unit.runtime.rig import LEASE, Clock, Rig, frozen
 
@@ -195,6 +195,20 @@ def test_what_a_worker_gives_back_comes_before_what_waits_in_the_lane(clock: Clo
     assert [record.event_id for record in unit.records] == [b"a", b"b"]
     rig.end(rejected("no"))
     assert [event_id for event_id, _ in all_letters(rig)] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("second", [rejected("no"), not_done("busy")])
+def test_what_failed_together_comes_before_what_waits_in_the_lane(clock: Clock, second: Attempt) -> None:
+    rig = Rig(clock, batch=True, **PARK).assign(0)
+    rig.arrive("a", "b")
+    rig.arrive("c", first=2)
+    unit = rig.units.pop()
+    for record, attempt in zip(unit.records, (rejected("no"), second), strict=True):
+        record.attempt, record.result = 1, attempt
+    rig.engine.unit_ended(unit)
+    rig.turn(1.1)
+    assert rig.running == []
+    assert [event_id for event_id, _ in all_letters(rig)] == ["a", "b", "c"]
 
 
 def test_a_replay_that_is_tried_twice_leaves_its_line(rig: Rig) -> None:

@@ -76,8 +76,7 @@ class Endings:
                 if r.stage is not Stage.SETTLING
                 and (r.result is None or r.result.outcome is not Outcome.DONE)
             ]
-            again = {id(r) for r in bad if r.result is not None and self._fail(r, bad)}
-            self._give_back([r for r in bad if id(r) in again or (r.result is None and _waits(r))])
+            self._give_back(self._failed(bad))
             failed = [r for r in bad if r.result is not None and r.result is not LEASE_LOST]
         self._complete(good)
         trouble = any(a.wait or a.outcome is Outcome.UNKNOWN for r in failed if (a := r.result) is not None)
@@ -114,12 +113,31 @@ class Endings:
             records = [r for r in records if not r.claimless]
         self._books.complete(records)
 
-    def _fail(self, record: Record, unit: Sequence[Record]) -> bool:
+    def _failed(self, bad: Sequence[Record]) -> list[Record]:
+        """Act on what came back without DONE, in its order; returns what goes back to its lane."""
+        heads: dict[bytes | None, Record] = {}
+        back = [r for r in bad if (self._fail(r, heads) if r.result is not None else self._stays(r, heads))]
+        if self._parking is not None:
+            for head in heads.values():  # last: what waits in the lane comes after the whole unit
+                self._parking.hold_back_lane(head)
+        return back
+
+    def _stays(self, record: Record, heads: dict[bytes | None, Record]) -> bool:
+        """Whether a record that was not started may still be, unless it is parked now."""
+        return _waits(record) and not self._follows(record, heads)
+
+    def _follows(self, record: Record, heads: dict[bytes | None, Record]) -> bool:
+        if self._parking is None or record.message.key() not in heads:
+            return False
+        self._parking.follow(record)
+        return True
+
+    def _fail(self, record: Record, heads: dict[bytes | None, Record]) -> bool:
         """Act on a failed attempt; whether the record goes back to its lane for another.
 
         Args:
             record: that failed.
-            unit: what came back with it.
+            heads: by key that is parked by now, the first of the unit that was.
         """
         attempt = record.result
         if attempt is None:
@@ -128,22 +146,20 @@ class Endings:
             record.unknown = True
             self._report.unknown_outcome(record, attempt.cause or UnknownCause.EXCEPTION, attempt.error)
         step = after(record, attempt, self._spec.retries, self._spec.ledger.on_unknown)
-        if isinstance(step, DeadLetterIt):
-            self._write(record, step.reason, step.error, unit)
-            return False
-        self._state.lanes.block(record)
-        self._timers.after(step.seconds, self._state.lanes.unblock, record)
-        return True
-
-    def _write(self, record: Record, reason: DeadLetterReason, error: str, unit: Sequence[Record]) -> None:
+        if not isinstance(step, DeadLetterIt):
+            if self._follows(record, heads):
+                return False
+            self._state.lanes.block(record)
+            self._timers.after(step.seconds, self._state.lanes.unblock, record)
+            return True
         if self._parking is not None:
-            key = record.message.key()
-            behind = [r for r in unit if r.result is None and _waits(r) and r.message.key() == key]
-            self._parking.write(record, reason, error, behind if key is not None else ())
+            if self._parking.hold_back(record, step.reason, step.error):
+                heads.setdefault(record.message.key(), record)
         elif record.proven:
-            self._claim_for_letter(record, reason, error)
+            self._claim_for_letter(record, step.reason, step.error)
         else:
-            self._letters.write(record, reason, error)
+            self._letters.write(record, step.reason, step.error)
+        return False
 
     def _give_back(self, records: list[Record]) -> None:
         """Return records to their lanes, or their claims to the ledger where their partition is gone.

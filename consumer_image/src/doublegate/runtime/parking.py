@@ -126,28 +126,24 @@ class Parking:
         """Send a record after the earlier ones of its key, to the DLQ."""
         self._hold_back(record, DeadLetterReason.PARKED, _WAITS)
 
-    def write(
-        self,
-        record: Record,
-        reason: DeadLetterReason,
-        error: str,
-        followers: Sequence[Record] = (),
-    ) -> None:
-        """Write a dead letter, and hold back what follows it.
+    def write(self, record: Record, reason: DeadLetterReason, error: str) -> None:
+        """Write a dead letter, and hold back what is claimed behind it."""
+        if self.hold_back(record, reason, error):
+            self.hold_back_lane(record)
 
-        Args:
-            record: the event.
-            reason: why.
-            error: cause and message.
-            followers: of its key, given back by a worker with it; they come before what is claimed behind it.
-        """
+    def hold_back(self, record: Record, reason: DeadLetterReason, error: str) -> bool:
+        """Write a dead letter; whether it parks its key, so that `hold_back_lane` has to follow."""
         line = self._line(record)
         if line is None or reason is DeadLetterReason.CONFLICT or record.event_id.startswith(b"\0"):
             write = self._claim_for_letter if record.proven else self._letters.write
             write(record, reason, error)  # nothing of a key's order is lost with it
-            return
+            return False
         self._hold_back(record, reason, error)
-        for follower in (*followers, *self._state.lanes.withdraw_key(record.lane, record.message.key())):
+        return True
+
+    def hold_back_lane(self, head: Record) -> None:
+        """Hold back what is claimed of a dead letter's key."""
+        for follower in self._state.lanes.withdraw_key(head.lane, head.message.key()):
             self.follow(follower)
 
     def _hold_back(self, record: Record, reason: DeadLetterReason, error: str) -> None:
