@@ -18,7 +18,7 @@ from doublegate.runtime.pace import Concurrency
 from doublegate.runtime.parking import Parking
 from doublegate.runtime.record import Record, Stage
 from doublegate.runtime.report import Report
-from doublegate.runtime.settle import DeadLetterIt, after
+from doublegate.runtime.settle import DeadLetterIt, TryAgain, after
 from doublegate.runtime.state import State
 from doublegate.runtime.unit import Unit
 
@@ -76,7 +76,7 @@ class Endings:
                 if r.stage is not Stage.SETTLING
                 and (r.result is None or r.result.outcome is not Outcome.DONE)
             ]
-            self._give_back(self._failed(bad))
+            self._give_back(self._unfinished(bad))
             failed = [r for r in bad if r.result is not None and r.result is not LEASE_LOST]
         self._complete(good)
         trouble = any(a.wait or a.outcome is Outcome.UNKNOWN for r in failed if (a := r.result) is not None)
@@ -113,52 +113,42 @@ class Endings:
             records = [r for r in records if not r.claimless]
         self._books.complete(records)
 
-    def _failed(self, bad: Sequence[Record]) -> list[Record]:
+    def _unfinished(self, bad: Sequence[Record]) -> list[Record]:
         """Act on what came back without DONE, in its order; returns what goes back to its lane."""
+        back: list[Record] = []
         heads: dict[bytes | None, Record] = {}
-        back = [r for r in bad if (self._fail(r, heads) if r.result is not None else self._stays(r, heads))]
+        for record in bad:
+            step = None if record.result is None else self._next(record, record.result)
+            if isinstance(step, DeadLetterIt):
+                if self._write(record, step):
+                    heads.setdefault(record.message.key(), record)
+            elif self._parking is not None and record.message.key() in heads:
+                self._parking.follow(record)
+            else:
+                back.append(record)
+                if step is not None:
+                    self._state.lanes.block(record)
+                    self._timers.after(step.seconds, self._state.lanes.unblock, record)
         if self._parking is not None:
             for head in heads.values():  # last: what waits in the lane comes after the whole unit
                 self._parking.hold_back_lane(head)
         return back
 
-    def _stays(self, record: Record, heads: dict[bytes | None, Record]) -> bool:
-        """Whether a record that was not started may still be, unless it is parked now."""
-        return _waits(record) and not self._follows(record, heads)
-
-    def _follows(self, record: Record, heads: dict[bytes | None, Record]) -> bool:
-        if self._parking is None or record.message.key() not in heads:
-            return False
-        self._parking.follow(record)
-        return True
-
-    def _fail(self, record: Record, heads: dict[bytes | None, Record]) -> bool:
-        """Act on a failed attempt; whether the record goes back to its lane for another.
-
-        Args:
-            record: that failed.
-            heads: by key that is parked by now, the first of the unit that was.
-        """
-        attempt = record.result
-        if attempt is None:
-            raise RuntimeError("an attempt that did not end can't have failed")
+    def _next(self, record: Record, attempt: Attempt) -> TryAgain | DeadLetterIt:
+        """What follows a failed attempt."""
         if attempt.outcome is Outcome.UNKNOWN:
             record.unknown = True
             self._report.unknown_outcome(record, attempt.cause or UnknownCause.EXCEPTION, attempt.error)
-        step = after(record, attempt, self._spec.retries, self._spec.ledger.on_unknown)
-        if not isinstance(step, DeadLetterIt):
-            if self._follows(record, heads):
-                return False
-            self._state.lanes.block(record)
-            self._timers.after(step.seconds, self._state.lanes.unblock, record)
-            return True
+        return after(record, attempt, self._spec.retries, self._spec.ledger.on_unknown)
+
+    def _write(self, record: Record, letter: DeadLetterIt) -> bool:
+        """Write a dead letter; whether its key is parked by it."""
         if self._parking is not None:
-            if self._parking.hold_back(record, step.reason, step.error):
-                heads.setdefault(record.message.key(), record)
-        elif record.proven:
-            self._claim_for_letter(record, step.reason, step.error)
+            return self._parking.hold_back(record, letter.reason, letter.error)
+        if record.proven:
+            self._claim_for_letter(record, letter.reason, letter.error)
         else:
-            self._letters.write(record, step.reason, step.error)
+            self._letters.write(record, letter.reason, letter.error)
         return False
 
     def _give_back(self, records: list[Record]) -> None:
@@ -174,11 +164,6 @@ class Endings:
             record.stage = Stage.CLAIMED if record.claimless or _holds(record) else Stage.WAITING
         self._state.lanes.requeue([r for r in stay if r.stage is Stage.WAITING])
         self._state.lanes.go_back([r for r in stay if r.stage is Stage.CLAIMED])
-
-
-def _waits(record: Record) -> bool:
-    """Whether a record that came back without a result is still to be started, and not parked meanwhile."""
-    return record.stage is Stage.RUNNING
 
 
 def _holds(record: Record) -> bool:

@@ -124,7 +124,7 @@ class Parking:
 
     def follow(self, record: Record) -> None:
         """Send a record after the earlier ones of its key, to the DLQ."""
-        self._hold_back(record, DeadLetterReason.PARKED, _WAITS)
+        self._join_line(record, DeadLetterReason.PARKED, _WAITS)
 
     def write(self, record: Record, reason: DeadLetterReason, error: str) -> None:
         """Write a dead letter, and hold back what is claimed behind it."""
@@ -138,7 +138,7 @@ class Parking:
             write = self._claim_for_letter if record.proven else self._letters.write
             write(record, reason, error)  # nothing of a key's order is lost with it
             return False
-        self._hold_back(record, reason, error)
+        self._join_line(record, reason, error)
         return True
 
     def hold_back_lane(self, head: Record) -> None:
@@ -146,7 +146,7 @@ class Parking:
         for follower in self._state.lanes.withdraw_key(head.lane, head.message.key()):
             self.follow(follower)
 
-    def _hold_back(self, record: Record, reason: DeadLetterReason, error: str) -> None:
+    def _join_line(self, record: Record, reason: DeadLetterReason, error: str) -> None:
         line = self._line(record)
         if line is None:
             raise RuntimeError("a record without a key has no line")

@@ -68,7 +68,7 @@ class State:
                 busy.append(record)
                 self.running_elsewhere[partition.name, record.offset] = record
                 continue
-            if record.stage is not Stage.WAITING or record.epoch:  # asked for once: it may have a void claim
+            if record.epoch:  # it was asked for once, and may have a claim, be it a void one
                 release.append(record)
             record.stage = Stage.DROPPED
             dropped.append(record)
