@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AlterConfigOpType,
     ConfigEntry,
@@ -113,8 +113,11 @@ def _grow(run: Run, _: int) -> None:
 
 
 def _delete_dlq(run: Run, _: int) -> None:
-    with suppress(KafkaException):  # it is gone already
+    try:
         run.admin.delete_topics([run.dlq])[run.dlq].result(ADMIN_SECONDS)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:  # else it is gone already
+            raise
 
 
 def _create_dlq(run: Run, _: int) -> None:

@@ -286,9 +286,10 @@ class Run:
         """
         consumer = parse_consumer(self.resource)
         found = list(read_letters(self.client, self.dlq, header_reader(consumer.spec.identity)))
-        broken = [one for one in found if kind_of(one.event_id or "-n") is Kind.BROKEN]
-        give_up(consumer, broken)
-        return frozenset(one.event_id for one in found if one.event_id and one not in broken)
+        ids = {one.event_id for one in found if one.event_id}
+        broken = {event_id for event_id in ids if kind_of(event_id) is Kind.BROKEN}
+        give_up(consumer, [one for one in found if one.event_id in broken])
+        return frozenset(ids - broken)
 
     def _read_again(self) -> None:
         """The whole topic once more, by the same group."""
