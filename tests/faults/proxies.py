@@ -13,6 +13,7 @@ import requests
 from doublegate.local.ports import LOOPBACK, free_ports
 from doublegate.local.servers.go_build import GoBuild
 from tests.helpers import eventually
+from tools.builds import provide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,9 +86,8 @@ class Proxies:
 
     @staticmethod
     def install(on_progress: Callable[[str], None]) -> None:
-        """Build it once."""
-        if not BUILD.built:
-            BUILD.build(on_progress)
+        """Build it once, however many ask at the same time."""
+        provide(BUILD, on_progress)
 
     def add(self, name: str, upstream_port: int) -> Proxy:
         """Stand before a server of this machine."""
