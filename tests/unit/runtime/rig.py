@@ -115,13 +115,16 @@ class Poller:
         self.commits: dict[TopicPartitionKey, tuple[int, str]] = {}
         self.ends: dict[TopicPartitionKey, int] = {}
         self.sought: list[tuple[TopicPartitionKey, int]] = []
+        self.refusal: str | None = None
+        """What the coordinator says to who asks for a confirmation."""
 
     def commit(self, commits: dict[TopicPartitionKey, tuple[int, str]]) -> None:
         self.commits.update(commits)
 
     def confirm(self, commits: Any, confirmed: Callable[[str | None], None]) -> None:
-        self.commits.update(commits)
-        confirmed(None)
+        if self.refusal is None:
+            self.commits.update(commits)
+        confirmed(self.refusal)
 
     def resume(self, names: Any) -> None:
         pass

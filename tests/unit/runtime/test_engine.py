@@ -177,6 +177,34 @@ def test_a_claim_granted_before_the_session_ended_is_void_after(rig: Rig) -> Non
     assert rig.work() == ["a", "b"]
 
 
+def test_an_epoch_that_somebody_took_in_error_is_taken_back(rig: Rig) -> None:
+    """A member that slept beyond its session takes the epochs of what it had before it learns of its loss."""
+    rig.arrive("a", "b", key=b"1")
+    rig.ledger.take_epochs([(TOPIC_ID, 0)])
+    rig.arrive("c", first=2, key=b"2")
+    rig.turn(1.0)
+    performed = rig.work()
+    assert sorted(performed) == ["a", "b", "c"]
+    assert performed.index("a") < performed.index("b")
+    assert rig.committed() == 3
+
+
+def test_nothing_starts_while_it_is_disputed_whose_a_partition_is(rig: Rig) -> None:
+    rig.arrive("a", "b", key=b"1")
+    rig.poller.refusal = "not the newest generation"
+    rig.ledger.take_epochs([(TOPIC_ID, 0)])
+    rig.arrive("c", first=2, key=b"2")
+    asked = rig.ledger.round_trips
+    rig.turn(5.0)
+    assert rig.end() == ["a"]  # which ran already
+    rig.turn(5.0)
+    assert rig.running == []
+    assert rig.ledger.round_trips - asked < 60, "asked without end"
+    rig.poller.refusal = None
+    rig.turn(1.0)
+    assert rig.work() == ["b", "c"]
+
+
 def test_nothing_is_claimed_while_others_re_assert(rig: Rig) -> None:
     rig.arrive("a", key=b"1")
     rig.ledger.forget()

@@ -149,9 +149,10 @@ def test_an_unknown_attempt_stays_unknown_in_other_hands(clock: Clock, rig: Rig,
 
 def test_a_stale_owners_grant_is_refused(clock: Clock, rig: Rig, ledger: Ledger) -> None:
     heir = Rig(clock, ledger, owner=b"owner--2", **MODE).assign(0)
+    rig.poller.refusal = "not the newest generation"
     rig.arrive("a")
     assert rig.running == []
-    heir.arrive("a")
+    heir.arrive("a").turn(1.0)
     assert heir.running == ["a"]
 
 

@@ -239,7 +239,8 @@ class Engine:
             self._books.send(self._claims_to_ask(), self._answered, self._unanswered)
 
     def _claims_to_ask(self) -> list[Record]:
-        if self._spec.paused or self._ownership.suspended:  # one may slip in between assignment and pause
+        owned = not (self._ownership.suspended or self._ownership.disputed)
+        if self._spec.paused or not owned:  # one may slip in between assignment and pause
             return []
         most = None
         if self._letters.blocked:
@@ -259,6 +260,7 @@ class Engine:
         gone = self._claims.answered(asked, fenced, result, floor)
         if gone:
             self._books.release(gone)
+        self._ownership.superseded(fenced)
 
     def _unanswered(self, claims: list[Record], error: DoublegateError) -> None:
         """The ledger is away: nothing is lost, everything is said again."""

@@ -85,6 +85,8 @@ class Ownership:
         self._renewing = False
         self.suspended = True
         """No session: nothing may be claimed or started."""
+        self.disputed = False
+        """Somebody took the epoch of a partition of ours: nothing is claimed until we know whose it is."""
 
     def connect(self, poller: Poller) -> None:
         """Give it the consumer."""
@@ -126,10 +128,7 @@ class Ownership:
         )
         self.suspended = True
         self._session.end()
-        void = self._state.lanes.withdraw()
-        for record in void:
-            record.stage = Stage.WAITING
-        self._state.lanes.requeue(void)
+        self._take_back()
         for partition in self._state.partitions.values():
             partition.active = False
         if lost:
@@ -139,6 +138,32 @@ class Ownership:
             self._reassert()
         else:
             self._prove()
+
+    def superseded(self, partitions: Iterable[Partition]) -> None:
+        """The ledger has newer epochs of these than ours, so they need proof again.
+
+        Either they are somebody else's and we have not been told, or a member that lost them took the epochs
+        before it was told: the coordinator confirms only the one who has them.
+        """
+        doubted = [p for p in partitions if self._state.partitions.get(p.name) is p and p.active]
+        if self.suspended or not doubted:
+            return
+        log.warning(
+            "newer epochs are in the ledger of %s; taking new ones",
+            ", ".join("{}[{}]".format(*p.name) for p in doubted),
+        )
+        self.disputed = True
+        self._take_back()
+        for partition in doubted:
+            partition.active = False
+        self._prove()
+
+    def _take_back(self) -> None:
+        """What has its claim and has not started waits again."""
+        void = self._state.lanes.withdraw()
+        for record in void:
+            record.stage = Stage.WAITING
+        self._state.lanes.requeue(void)
 
     def _reassert(self) -> None:
         """Put back what the ledger lost, let the others do so for one lease, then go on.
@@ -166,6 +191,7 @@ class Ownership:
     def _prove(self) -> None:
         """Take the epochs of what isn't proven ours yet, under a live session."""
         waiting = [p for p in self._state.partitions.values() if not p.active]
+        self.disputed = self.disputed and bool(waiting)
         if self._renewing or (not waiting and self._session.alive()):
             self.suspended = self.suspended and not self._session.alive()
             return
