@@ -59,7 +59,7 @@ OURS = (
         "consumer",
         ROOT / "consumer_image" / "Dockerfile",
         context=ROOT,
-        watched=("pyproject.toml", "uv.lock", "tools/uv.txt", "consumer_image"),
+        watched=("pyproject.toml", "uv.lock", "tools/uv.txt", "consumer_image", "operator/pyproject.toml"),
     ),
 )
 STAND_INS = (

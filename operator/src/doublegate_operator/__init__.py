@@ -1,0 +1,1 @@
+"""The operator: a pure core that plans, and a thin shell that observes and carries out."""

@@ -1,0 +1,1 @@
+"""Observes and carries out: Kubernetes, Kafka, the registry, the ledger, the pods."""
