@@ -12,7 +12,7 @@ RUN := .venv/bin/python -m
 # Tests create and delete: a KUBECONFIG of the shell, which may be production's, is not meant by it.
 CHOSEN := $(if $(filter command line,$(origin KUBECONFIG)),$(abspath $(KUBECONFIG)))
 
-.PHONY: help setup format check unit integration fault-selection test demo faults bench bench-peers cluster cluster-down images cluster-test clean
+.PHONY: help setup format check unit integration fault-selection test demo faults bench bench-peers cluster cluster-down images cluster-test operator-test clean
 
 help:  ## this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -36,11 +36,12 @@ format: setup  ## format the code
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix-only --quiet .
 
-check: setup  ## format, lint, types, import layers, secrets
+check: setup  ## format, lint, types, import layers, generated files, secrets
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) mypy
 	.venv/bin/lint-imports
+	$(RUN) tools.crds --check
 	git ls-files -z | xargs -0 .venv/bin/detect-secrets-hook --baseline .secrets.baseline
 
 unit: setup  ## unit and property tests, no server
@@ -75,6 +76,9 @@ cluster-down: setup  ## stop it, remove all of it but its logs
 
 images: setup  ## build the container images, load them into the cluster if it runs
 	$(RUN) tools.cluster images
+
+operator-test: setup  ## the operator and its charts on a real API server, which the first run compiles
+	$(RUN) pytest tests/operator --reruns 1
 
 cluster-test: setup  ## tests on that cluster, or by KUBECONFIG=... on another, with IMAGES="name=reference ..."
 	$(if $(CHOSEN),,$(RUN) tools.cluster up && $(RUN) tools.cluster images)
