@@ -175,9 +175,7 @@ FAULTS: Mapping[str, Fault] = {
     "ledger_restart": Fault(lambda run, _: _pair(run).restart(keep=True), loses=True),
     "ledger_restart_empty": Fault(lambda run, _: _pair(run).restart(keep=False), loses=True),
     "ledger_flush": Fault(lambda run, _: _pair(run).flush(), loses=True),
-    "ledger_pause": Fault(
-        lambda run, _: _pair(run).signal(signal.SIGSTOP), lambda run, _: _pair(run).signal(signal.SIGCONT)
-    ),
+    "ledger_pause": Fault(lambda run, _: _pair(run).stop(), lambda run, _: _pair(run).resume()),
     "ledger_full": Fault(lambda run, _: _pair(run).fill(), lambda run, _: _pair(run).empty()),
     "ledger_failover": Fault(lambda run, _: _pair(run).fail_over(), loses=True),
     "ledger_cut": _cut("ledger"),

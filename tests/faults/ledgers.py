@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ from doublegate.local.servers.valkey import Valkey
 from tests.helpers import eventually
 
 if TYPE_CHECKING:
-    import signal
-
     from doublegate.local.owned import Owned
     from doublegate.local.process import Handle
     from tests.faults.proxies import Proxies
@@ -55,7 +54,7 @@ class ValkeyPair:
 
     def flush(self) -> None:
         """Somebody's FLUSHALL."""
-        with self._client(self._primary) as client:
+        with self._primary_client() as client:
             client.flushall()
 
     def restart(self, *, keep: bool) -> None:
@@ -65,18 +64,22 @@ class ValkeyPair:
             shutil.rmtree(self._sites[self._primary].data)
         self._handles[self._primary] = self._start(self._primary)
 
-    def signal(self, number: signal.Signals) -> None:
-        """SIGSTOP or SIGCONT to the primary."""
-        self._handles[self._primary].signal(number)
+    def stop(self) -> None:
+        """SIGSTOP to the primary."""
+        self._handles[self._primary].signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT to the primary."""
+        self._handles[self._primary].signal(signal.SIGCONT)
 
     def fill(self) -> None:
         """The server is at its memory limit."""
-        with self._client(self._primary) as client:
+        with self._primary_client() as client:
             client.config_set("maxmemory", client.info("memory")["used_memory"] - FULL_MARGIN)
 
     def empty(self) -> None:
         """It has memory again."""
-        with self._client(self._primary) as client:
+        with self._primary_client() as client:
             client.config_set("maxmemory", 0)
 
     def fail_over(self) -> None:
@@ -108,6 +111,11 @@ class ValkeyPair:
         with self._client(1 - self._primary) as client:
             client.replicaof(LOOPBACK, str(self._sites[self._primary].ports["redis"]))
             eventually(lambda: client.info("replication").get("master_link_status") == "up", SYNC_SECONDS)
+
+    def _primary_client(self) -> redis.Redis:
+        # One thread carries a schedule out: it would wait for an answer that only its own SIGCONT lets come.
+        self.resume()
+        return self._client(self._primary)
 
     def _client(self, number: int) -> redis.Redis:
         return redis.Redis(host=LOOPBACK, port=self._sites[number].ports["redis"], socket_timeout=10)
