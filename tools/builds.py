@@ -11,7 +11,21 @@ from doublegate.local.servers.go_build import GoBuild
 if TYPE_CHECKING:
     from doublegate.local.servers.base import Progress
 
-__all__ = ["CLUSTER", "CNI", "CONTAINERD", "COREDNS", "ETCD", "KEDA", "KUBERNETES", "PULUMI", "provide"]
+__all__ = [
+    "CHARTS",
+    "CLUSTER",
+    "CNI",
+    "CONTAINERD",
+    "COREDNS",
+    "ETCD",
+    "HELM",
+    "KEDA",
+    "KUBECONFORM",
+    "KUBERNETES",
+    "PROMTOOL",
+    "PULUMI",
+    "provide",
+]
 
 MODULES = Path(__file__).with_name("go")
 STRIP = "-s -w"
@@ -117,8 +131,38 @@ PULUMI = GoBuild(
     disk_needed=4 * GIB,
     tags="osusergo,grpcnotrace",
 )
+HELM = GoBuild(
+    name="Helm",
+    module=MODULES / "helm",
+    programs={"helm": "helm.sh/helm/v4/cmd/helm"},
+    release="v4.3.1",
+    linker_flags=f"{STRIP} -X helm.sh/helm/v4/internal/version.version=v4.3.1",
+    about_lines=1_150,
+    disk_needed=3 * GIB,
+)
+KUBECONFORM = GoBuild(
+    name="kubeconform",
+    module=MODULES / "kubeconform",
+    programs={"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"},
+    release="v0.8.0",
+    linker_flags=STRIP,
+    about_lines=200,
+    disk_needed=GIB,
+)
+PROMTOOL = GoBuild(
+    name="promtool",
+    module=MODULES / "promtool",
+    programs={"promtool": "github.com/prometheus/prometheus/cmd/promtool"},
+    release="v0.316.0",
+    linker_flags=f"{STRIP} -X github.com/prometheus/common/version.Version=v0.316.0",
+    about_lines=1_500,
+    disk_needed=4 * GIB,
+    tags="remove_all_sd",  # service discovery, for which rules have no use, is most of what it would take
+)
 CLUSTER = (CNI, ETCD, CONTAINERD, COREDNS, KUBERNETES, KEDA, PULUMI)
 """Short builds first: a missing toolchain or network shows at once."""
+CHARTS = (KUBECONFORM, HELM, PROMTOOL)
+"""What tests of the charts take."""
 
 
 def provide(build: GoBuild, on_progress: Progress) -> None:

@@ -61,6 +61,12 @@ OURS = (
         context=ROOT,
         watched=("pyproject.toml", "uv.lock", "tools/uv.txt", "consumer_image", "operator/pyproject.toml"),
     ),
+    Recipe(
+        "operator",
+        ROOT / "operator" / "Dockerfile",
+        context=ROOT,
+        watched=("pyproject.toml", "uv.lock", "tools/uv.txt", "consumer_image", "operator"),
+    ),
 )
 STAND_INS = (
     Recipe(

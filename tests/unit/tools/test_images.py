@@ -56,12 +56,17 @@ def test_a_key_does_not_change_with_what_stays_out(folder: Path) -> None:
     assert recipe(folder, on_base=False).key("base") == before
 
 
-def test_the_consumer_is_what_its_code_and_lock_are() -> None:
-    [consumer] = [one for one in catalogue.OURS if one.name == "consumer"]
-    assert {"uv.lock", "consumer_image"} <= set(consumer.watched)
+@pytest.mark.parametrize(("name", "code"), [("consumer", "consumer_image"), ("operator", "operator")])
+def test_our_images_are_what_their_code_and_lock_are(name: str, code: str) -> None:
+    [one] = [recipe for recipe in catalogue.OURS if recipe.name == name]
+    assert {"uv.lock", code} <= set(one.watched)
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert "*" in ignored
-    assert {line.removeprefix("!") for line in ignored if line.startswith("!")} >= set(consumer.watched)
+    shown = [line[1:] for line in ignored if line.startswith("!")]
+    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", one.dockerfile.read_text(), re.MULTILINE)
+    for paths, roots in ((one.watched, shown), (" ".join(copied).split(), one.watched)):
+        for path in paths:
+            assert any(path == root or path.startswith(f"{root}/") for root in roots), path
 
 
 @pytest.mark.parametrize("one", RECIPES, ids=lambda one: one.name)
