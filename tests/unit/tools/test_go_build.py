@@ -87,7 +87,7 @@ def test_a_go_version_of_two_numbers_is_enough_and_none_is_not(build: GoBuild) -
         build.build(print)
 
 
-@pytest.mark.parametrize("build", (*builds.CLUSTER, *builds.CHARTS), ids=lambda build: build.name)
+@pytest.mark.parametrize("build", [*builds.CLUSTER, *builds.CHARTS], ids=lambda build: build.name)
 def test_the_release_is_the_one_that_the_module_pins(build: GoBuild) -> None:
     required = re.findall(
         r"^(?:require)?\s+(\S+) (v\S+)", (build.module / "go.mod").read_text(), re.MULTILINE
