@@ -50,6 +50,16 @@ class ScalingFigures(Section):
     observed_rate: float | None = Field(None, description="Events per second that the group finished.")
     committed: int | None = Field(None, description="Sum of committed offsets at observedAt.")
     observed_at: str | None = Field(None, description="When committed was read.")
+    capacity_at: str | None = Field(
+        None, description="When a pod last showed this capacity; absent while it is scaling.initialRate."
+    )
+    steady_replicas: int | None = Field(
+        None, description="Ready pods that a backlog was last worked off with at a steady rate."
+    )
+    steady_rate: float | None = Field(None, description="Events per second that those finished together.")
+    activation_lag: int | None = Field(
+        None, description="Lag that no event makes up, such as markers of transactions; more than it wakes."
+    )
 
 
 class ConsumerStatus(Section):

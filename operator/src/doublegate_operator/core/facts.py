@@ -20,6 +20,7 @@ __all__ = [
     "Binding",
     "DlqFacts",
     "Failure",
+    "KafkaAuth",
     "KafkaFacts",
     "LedgerFacts",
     "Observed",
@@ -72,6 +73,23 @@ class DlqFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class KafkaAuth:
+    """What the Secret of `kafka.securityRef` holds, without any value of it.
+
+    Attributes:
+        protocol: as Kafka names it, such as SASL_SSL.
+        mechanism: as Kafka names it, such as SCRAM-SHA-512; None without a login.
+        ca: whether there is a `ca.crt`.
+        certificate: whether there are `tls.crt` and `tls.key`.
+    """
+
+    protocol: str
+    mechanism: str | None = None
+    ca: bool = False
+    certificate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class KafkaFacts:
     """The group's topics by name (absent: does not exist), and how far the group is.
 
@@ -81,6 +99,7 @@ class KafkaFacts:
         lag: events published and not finished, source and replay topic; None before the source exists.
         committed: sum of committed offsets of the source; None before the first commit.
         dlq: of the DLQ; None before it exists.
+        auth: how the brokers are spoken to, for KEDA; None when the resource names no Secret.
     """
 
     topics: Mapping[str, TopicFacts]
@@ -88,6 +107,7 @@ class KafkaFacts:
     lag: int | None = None
     committed: int | None = None
     dlq: DlqFacts | None = None
+    auth: KafkaAuth | None = None
 
 
 @dataclass(frozen=True, slots=True)
