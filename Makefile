@@ -25,7 +25,7 @@ $(UV): | tools/uv.txt
 	@$(CACHE)/uv-$(UV_VERSION)/bin/pip --quiet install --require-hashes --requirement tools/uv.txt
 
 .venv/.synced: | $(UV)
-.venv/.synced: pyproject.toml consumer_image/pyproject.toml operator/pyproject.toml uv.lock
+.venv/.synced: pyproject.toml consumer_image/pyproject.toml operator/pyproject.toml infra/pyproject.toml uv.lock
 	@echo "setup: Python packages into .venv"
 	@$(UV) sync --locked --python $(PYTHON)
 	@touch $@

@@ -59,13 +59,27 @@ OURS = (
         "consumer",
         ROOT / "consumer_image" / "Dockerfile",
         context=ROOT,
-        watched=("pyproject.toml", "uv.lock", "tools/uv.txt", "consumer_image", "operator/pyproject.toml"),
+        watched=(
+            "pyproject.toml",
+            "uv.lock",
+            "tools/uv.txt",
+            "consumer_image",
+            "operator/pyproject.toml",
+            "infra/pyproject.toml",
+        ),
     ),
     Recipe(
         "operator",
         ROOT / "operator" / "Dockerfile",
         context=ROOT,
-        watched=("pyproject.toml", "uv.lock", "tools/uv.txt", "consumer_image", "operator"),
+        watched=(
+            "pyproject.toml",
+            "uv.lock",
+            "tools/uv.txt",
+            "consumer_image",
+            "operator",
+            "infra/pyproject.toml",
+        ),
     ),
 )
 STAND_INS = (

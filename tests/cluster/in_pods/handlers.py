@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from doublegate import Context, Event
+from doublegate import Context, Event, Reject
 
 FAR_SIDE = os.environ["FAR_SIDE"]
 OWNER = os.environ.get("HOSTNAME", "")
@@ -23,6 +23,13 @@ async def mail_slowly(event: Event[bytes], context: Context) -> None:
     """As `mail`, with a while between the effect and its end: whoever is killed then leaves an unknown."""
     await post("mail", event.id, context.idempotency_key(event))
     await asyncio.sleep(SLOWNESS)
+
+
+async def mail_but_bad(event: Event[bytes], context: Context) -> None:
+    """As `mail`, but an event whose id begins with BAD is refused before anything is done."""
+    if event.id.startswith(os.environ["BAD"]):
+        raise Reject(f"{event.id} is bad")
+    await mail(event, context)
 
 
 async def eat_once(event: Event[bytes], context: Context) -> None:
