@@ -2,14 +2,20 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from doublegate.contract.fields import Section
 
 __all__ = ["Condition", "ConsumerStatus", "FilterFigures", "LedgerFigures", "ScalingFigures"]
 
 
-class Condition(Section):
+class _Written(Section):
+    """What our own code makes, by the fields' names in Python."""
+
+    model_config = ConfigDict(validate_by_name=True)
+
+
+class Condition(_Written):
     """One observation about the resource, by type."""
 
     type: str = Field(pattern=r"^[A-Za-z]+$", max_length=64, description="What is observed.")
@@ -22,7 +28,7 @@ class Condition(Section):
     )
 
 
-class FilterFigures(Section):
+class FilterFigures(_Written):
     """Gate 1, over all pods; fill and rates are the fullest one's."""
 
     bytes_per_pod: int | None = Field(None, description="Filter and exact memory of a pod that holds all.")
@@ -32,14 +38,14 @@ class FilterFigures(Section):
     warm: int | None = Field(None, description="Partitions whose filter holds every id of its window.")
 
 
-class LedgerFigures(Section):
+class LedgerFigures(_Written):
     """Gate 2, as its size follows from rate and ttl."""
 
     entries: int | None = Field(None, description="DONE entries in a steady state at filter.expectedRate.")
     bytes: int | None = Field(None, description="Memory for them.")
 
 
-class ScalingFigures(Section):
+class ScalingFigures(_Written):
     """Why the number of pods is what it is."""
 
     reason: str | None = Field(None, description="Why, in one word.")
@@ -62,7 +68,7 @@ class ScalingFigures(Section):
     )
 
 
-class ConsumerStatus(Section):
+class ConsumerStatus(_Written):
     """What the operator found; written by it alone."""
 
     observed_generation: int | None = Field(None, description="The generation that this status is of.")

@@ -38,12 +38,15 @@ def plan_ledger(consumer: IdempotentConsumer, ledger: LedgerFacts | Failure) -> 
         if binding.alive is not False:
             return LedgerPlan(Finding("False", Reason.GROUP_TAKEN, _taken(group, binding)), taken=True)
         finding = Finding(
-            "False", Reason.PROGRESSING, f"Group {group} is taken over from a deleted resource."
+            "False",
+            Reason.PROGRESSING,
+            f"Group {group} is taken over next: the resource that had it is deleted.",
         )
         return LedgerPlan(finding, BindGroup(uid, binding.uid))
     if binding is None:
         return LedgerPlan(
-            Finding("False", Reason.PROGRESSING, f"Group {group} is being bound."), BindGroup(uid, None)
+            Finding("False", Reason.PROGRESSING, f"Group {group} is nobody's and bound next."),
+            BindGroup(uid, None),
         )
     if ledger.policy not in (None, "noeviction"):
         text = (

@@ -35,6 +35,6 @@ def plan_schema(spec: ConsumerSpec, registry: RegistryFacts | Failure | None) ->
         return SchemaPlan(Finding("False", registry.reason, registry.message))
     level = spec.schema_.compatibility.value
     if registry is None or registry.compatibility != level:
-        text = f"Subject {subject} is being set to {level}."
+        text = f"Subject {subject} is set to {level} next."
         return SchemaPlan(Finding("False", Reason.PROGRESSING, text), SetCompatibility(subject, level))
     return SchemaPlan(Finding("True", Reason.AS_SPECIFIED, f"Subject {subject} demands {level}."))

@@ -94,9 +94,10 @@ def unfit(spec: ConsumerSpec, partitions: int) -> Finding | None:
         f"A pod needs {mebibytes(memory.needed)} and its limit is {mebibytes(limit)}: "
         f"filter {mebibytes(memory.filter)} and exact memory {mebibytes(memory.exact)} for {partitions} "
         f"partitions (expectedRate {spec.filter.expected_rate:g}, "
-        f"window {format_duration(spec.filter.window)}, falsePositiveRate {spec.filter.false_positive_rate:g}), events {mebibytes(memory.events)} "
-        f"(twice flow.maxBytes), the process {mebibytes(BASE_BYTES)}. Any one of these fits: "
-        f"{', '.join(_that_fit(spec, partitions, limit))}."
+        f"window {format_duration(spec.filter.window)}, "
+        f"falsePositiveRate {spec.filter.false_positive_rate:g}), "
+        f"events {mebibytes(memory.events)} (twice flow.maxBytes), the process {mebibytes(BASE_BYTES)}. "
+        f"Any one of these fits: {', '.join(_that_fit(spec, partitions, limit))}."
     )
     return Finding("True", Reason.FILTER_TOO_LARGE, text)
 

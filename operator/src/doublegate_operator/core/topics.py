@@ -63,7 +63,7 @@ def plan_topics(spec: ConsumerSpec, kafka: KafkaFacts | Failure) -> TopicsPlan:
         finding = Finding("False", Reason.PARTITION_GROWTH_FORBIDDEN, text)
         return TopicsPlan(finding, changes, partitions, stuck=True)
     if changes:
-        text = f"Topics are being changed: {', '.join(sorted({change.name for change in changes}))}."
+        text = f"Created or changed next: {', '.join(sorted({change.name for change in changes}))}."
         return TopicsPlan(Finding("False", Reason.PROGRESSING, text), changes, partitions)
     text = f"{partitions} partitions, {source.replication_factor} copies of each."
     if source.replication_factor != spec.kafka.replication_factor:
@@ -86,7 +86,7 @@ def _missing(spec: ConsumerSpec, kafka: KafkaFacts) -> TopicsPlan:
     config = {"min.insync.replicas": str(wanted.min_insync_replicas)}
     create = CreateTopic(wanted.topic, wanted.partitions, wanted.replication_factor, config)
     return TopicsPlan(
-        Finding("False", Reason.PROGRESSING, f"Topic {wanted.topic} is being created."), (create,)
+        Finding("False", Reason.PROGRESSING, f"Topic {wanted.topic} is missing and created next."), (create,)
     )
 
 
