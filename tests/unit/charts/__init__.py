@@ -1,0 +1,1 @@
+"""Tests of what the charts are made of, without Helm."""
