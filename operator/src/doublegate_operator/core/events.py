@@ -74,7 +74,7 @@ def _conditions(former: ConsumerStatus | None, now: ConsumerStatus) -> Iterator[
             said.add(condition.reason)
             continue
         kind = _kind(condition, old)
-        if kind is not None and condition.reason not in said:
+        if kind == "Normal" or (kind is not None and condition.reason not in said):
             said.add(condition.reason)
             yield Event(kind, Reason(condition.reason), condition.message)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from doublegate.contract.consumer_status import ScalingFigures
 from doublegate.contract.platform_spec import ScalingMode
 from doublegate.contract.resource import ConsumerSpec
+from doublegate.contract.states import PauseCause
 from doublegate.contract.units import format_duration
 from doublegate_operator.core.capacity import Capacity, capacity
 from doublegate_operator.core.facts import KafkaFacts, Observed
@@ -84,7 +85,7 @@ def plan_scaling(spec: ConsumerSpec, observed: Observed, kafka: KafkaFacts, part
 
 
 def _freeze(observed: Observed, speed: Pace) -> Reason | None:
-    if any("ledger" in (pod.status or {}).get("paused", ()) for pod in observed.pods):
+    if any(PauseCause.LEDGER.value in (pod.status or {}).get("paused", ()) for pod in observed.pods):
         return Reason.FROZEN_LEDGER
     return Reason.FROZEN_DOWNSTREAM if speed.flat else None
 

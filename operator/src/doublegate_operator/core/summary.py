@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from doublegate.contract.consumer_status import ConsumerStatus
+from doublegate.contract.states import PauseCause
 from doublegate_operator.core.facts import KafkaFacts
 from doublegate_operator.core.figures import filter_figures, ledger_figures, unknown_outcomes
 from doublegate_operator.core.look import Look
@@ -14,6 +15,9 @@ from doublegate_operator.core.reasons import ConditionType, Reason
 from doublegate_operator.core.status import Finding, conditions
 
 __all__ = ["status_of"]
+
+_STANDING = frozenset({PauseCause.LEDGER.value, PauseCause.BREAKER.value, PauseCause.DLQ.value})
+"""Causes that a person should see; a full buffer and a rebalance are part of the work."""
 
 
 def status_of(look: Look) -> ConsumerStatus:
@@ -89,7 +93,8 @@ def _summary(look: Look, parts: Iterable[Finding]) -> tuple[Finding, Finding, Fi
 def _paused(look: Look) -> Finding:
     if look.consumer.spec.paused:
         return Finding("True", Reason.PAUSED, "By spec.paused: pods stay in the group and start nothing.")
-    statuses = [pod.status or {} for pod in look.observed.pods]
-    causes = sorted({str(cause) for status in statuses for cause in status.get("paused", ())})
-    waiting = f" Pods wait by themselves for: {', '.join(causes)}." if causes else ""
-    return Finding("False", Reason.AS_SPECIFIED, f"Not paused by spec.paused.{waiting}")
+    causes = {str(cause) for pod in look.observed.pods for cause in (pod.status or {}).get("paused", ())}
+    if standing := sorted(causes & _STANDING):
+        text = f"Pods start nothing new by themselves, because of: {', '.join(standing)}."
+        return Finding("True", Reason.PAUSED, text)
+    return Finding("False", Reason.AS_SPECIFIED, "Events are worked on as they come.")

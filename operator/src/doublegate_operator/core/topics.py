@@ -50,55 +50,68 @@ def plan_topics(spec: ConsumerSpec, kafka: KafkaFacts | Failure) -> TopicsPlan:
     if isinstance(kafka, Failure):
         return TopicsPlan(Finding("False", kafka.reason, kafka.message))
     source = kafka.topics.get(spec.kafka.topic)
-    if source is None:
-        return _missing(spec, kafka)
-    changes = (*_source(spec, source), *_companions(spec, source, kafka))
-    wanted, partitions = spec.kafka.partitions, source.partitions
-    if wanted > partitions and not spec.kafka.allow_partition_growth:
-        text = (
-            f"Topic {spec.kafka.topic} has {partitions} partitions and spec.kafka.partitions is {wanted}. "
-            "Growing moves keys to other partitions, which breaks their order once: set "
-            f"kafka.allowPartitionGrowth to true, or partitions to {partitions}."
-        )
-        finding = Finding("False", Reason.PARTITION_GROWTH_FORBIDDEN, text)
-        return TopicsPlan(finding, changes, partitions, stuck=True)
-    if changes:
+    differing = tuple(_source(spec, source)) + (tuple(_companions(spec, source, kafka)) if source else ())
+    changes = tuple(change for change in differing if not _beyond(change, kafka.brokers))
+    partitions = None if source is None else source.partitions
+    if source is not None and spec.kafka.partitions > source.partitions and not _may_grow(spec):
+        return TopicsPlan(_growth_forbidden(spec, source.partitions), changes, partitions, stuck=True)
+    if beyond := [change for change in differing if _beyond(change, kafka.brokers)]:
+        return TopicsPlan(_too_few_brokers(beyond[0], kafka.brokers), changes, partitions)
+    if changes or source is None:
         text = f"Created or changed next: {', '.join(sorted({change.name for change in changes}))}."
         return TopicsPlan(Finding("False", Reason.PROGRESSING, text), changes, partitions)
-    text = f"{partitions} partitions, {source.replication_factor} copies of each."
+    return TopicsPlan(_in_order(spec, source), (), partitions)
+
+
+def _growth_forbidden(spec: ConsumerSpec, partitions: int) -> Finding:
+    text = (
+        f"Topic {spec.kafka.topic} has {partitions} partitions and spec.kafka.partitions is "
+        f"{spec.kafka.partitions}. Growing moves keys to other partitions, which breaks their order once: "
+        f"set kafka.allowPartitionGrowth to true, or partitions to {partitions}."
+    )
+    return Finding("False", Reason.PARTITION_GROWTH_FORBIDDEN, text)
+
+
+def _too_few_brokers(change: TopicChange, brokers: int) -> Finding:
+    copies = change.replication_factor if isinstance(change, CreateTopic) else 0
+    text = (
+        f"Topic {change.name} can't be created: it shall have {copies} copies and the number of brokers is "
+        f"{brokers}. Add brokers, or lower spec.kafka.replicationFactor and minInsyncReplicas."
+    )
+    return Finding("False", Reason.TOO_FEW_BROKERS, text)
+
+
+def _in_order(spec: ConsumerSpec, source: TopicFacts) -> Finding:
+    text = f"{source.partitions} partitions, {source.replication_factor} copies of each."
     if source.replication_factor != spec.kafka.replication_factor:
         text += (
             f" spec.kafka.replicationFactor is {spec.kafka.replication_factor}: an existing topic keeps its "
             "copies until somebody reassigns its partitions."
         )
-    return TopicsPlan(Finding("True", Reason.AS_SPECIFIED, text), (), partitions)
+    return Finding("True", Reason.AS_SPECIFIED, text)
 
 
-def _missing(spec: ConsumerSpec, kafka: KafkaFacts) -> TopicsPlan:
+def _beyond(change: TopicChange, brokers: int) -> bool:
+    return isinstance(change, CreateTopic) and change.replication_factor > brokers
+
+
+def _may_grow(spec: ConsumerSpec) -> bool:
+    return spec.kafka.allow_partition_growth
+
+
+def _source(spec: ConsumerSpec, topic: TopicFacts | None) -> Iterator[TopicChange]:
     wanted = spec.kafka
-    if wanted.replication_factor > kafka.brokers:
-        text = (
-            f"Topic {wanted.topic} can't be created: spec.kafka.replicationFactor is "
-            f"{wanted.replication_factor} and the number of brokers {kafka.brokers}. Add brokers, or lower "
-            "replicationFactor and minInsyncReplicas."
-        )
-        return TopicsPlan(Finding("False", Reason.TOO_FEW_BROKERS, text))
-    config = {"min.insync.replicas": str(wanted.min_insync_replicas)}
-    create = CreateTopic(wanted.topic, wanted.partitions, wanted.replication_factor, config)
-    return TopicsPlan(
-        Finding("False", Reason.PROGRESSING, f"Topic {wanted.topic} is missing and created next."), (create,)
-    )
-
-
-def _source(spec: ConsumerSpec, topic: TopicFacts) -> Iterator[TopicChange]:
-    wanted = spec.kafka
-    if wanted.allow_partition_growth and topic.partitions < wanted.partitions:
+    if topic is None:
+        config = {"min.insync.replicas": str(wanted.min_insync_replicas)}
+        yield CreateTopic(wanted.topic, wanted.partitions, wanted.replication_factor, config)
+        return
+    if _may_grow(spec) and topic.partitions < wanted.partitions:
         yield GrowTopic(wanted.topic, wanted.partitions)
     yield from _repaired(wanted.topic, topic, {"min.insync.replicas": _in_sync(spec, topic)})
 
 
 def _companions(spec: ConsumerSpec, source: TopicFacts, kafka: KafkaFacts) -> Iterator[TopicChange]:
-    grown = spec.kafka.partitions if spec.kafka.allow_partition_growth else 0
+    grown = spec.kafka.partitions if _may_grow(spec) else 0
     room = int(source.config.get("max.message.bytes", _DEFAULT_MAX_BYTES)) + ROOM_FOR_HEADERS
     for name, partitions in ((spec.dlq_topic, max(source.partitions, grown)), (spec.replay_topic, 1)):
         topic = kafka.topics.get(name)
