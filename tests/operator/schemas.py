@@ -13,7 +13,7 @@ from typing import Any
 __all__ = ["LOCATION", "write_builtin", "write_custom"]
 
 LOCATION = "{{.ResourceKind}}-{{.Group}}-{{.ResourceAPIVersion}}.json"
-"""Of a schema in its folder, as kubeconform's option names it; `Group` is empty for the core's kinds."""
+"""Of a schema in its folder, as kubeconform's option names it; the core's group is called by its version."""
 _DEFINITIONS = "_definitions.json"
 _KINDS = "x-kubernetes-group-version-kind"
 _INT_OR_STRING = {"oneOf": [{"type": "string"}, {"type": "integer"}]}
@@ -49,21 +49,24 @@ def write_custom(folder: Path, crds: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _write(folder: Path, kind: Mapping[str, str], schema: Mapping[str, Any]) -> None:
-    name = f"{kind['kind'].lower()}-{kind['group']}-{kind['version']}.json"
+    name = f"{kind['kind'].lower()}-{kind['group'] or kind['version']}-{kind['version']}.json"
     (folder / name).write_text(json.dumps(schema))
 
 
 def _strict(schema: Any) -> Any:
     """The same, refusing what it does not name, and taking null where it is allowed."""
-    if isinstance(schema, list):
-        return [_strict(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
     if schema.get("x-kubernetes-int-or-string"):
         return _INT_OR_STRING
-    made = {key: _strict(part) for key, part in schema.items() if key != "format"}
-    if isinstance(made.get("properties"), dict) and not schema.get("x-kubernetes-preserve-unknown-fields"):
-        made.setdefault("additionalProperties", False)
+    made = dict(schema)
+    for key in ("items", "additionalProperties"):
+        if key in made:
+            made[key] = _strict(made[key])
+    if "properties" in made:  # whose keys are names, also of things like "properties"
+        made["properties"] = {name: _strict(part) for name, part in made["properties"].items()}
+        if not schema.get("x-kubernetes-preserve-unknown-fields"):
+            made.setdefault("additionalProperties", False)
     if made.pop("nullable", False) and isinstance(made.get("type"), str):
         made["type"] = [made["type"], "null"]
     return made
