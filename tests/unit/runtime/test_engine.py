@@ -561,6 +561,59 @@ def test_a_reasserted_ledger_knows_the_watermarks_again(rig: Rig) -> None:
     assert rig.ledger.read_watermarks([(TOPIC_ID, 0)]) == [1]
 
 
+def test_what_was_dropped_is_not_reasserted(clock: Clock) -> None:
+    rig = Rig(clock).assign(0)
+    rig.arrive("slow", key=b"1")
+    slow = rig.units.pop()
+    rig.arrive("doubtful", first=1, key=b"2")
+    rig.end(TIMEOUT)
+    rig.units.append(slow)
+    rig.revoke(0)  # waits for the slow one
+    rig.ledger.forget()
+    rig.ownership.session_over(lost=True)
+    rig.turn()
+    assert entry(rig, "slow") is EntryState.CLAIMED
+    assert entry(rig, "doubtful") is None
+
+
+def test_what_was_released_is_released_again(clock: Clock) -> None:
+    rig = Rig(clock).assign(0)
+    rig.arrive("slow", "waits")
+    replica = dict(rig.ledger.records)
+    rig.revoke(0)
+    assert entry(rig, "waits") is None
+    rig.ledger.records = replica
+    rig.ownership.session_over(lost=True)
+    rig.turn()
+    assert entry(rig, "waits") is None
+
+
+def test_what_failed_is_failed_again(rig: Rig) -> None:
+    rig.arrive("a")
+    replica = dict(rig.ledger.records)
+    rig.end(rejected("no"))
+    rig.acknowledge()
+    assert entry(rig, "a") is EntryState.FAILED
+    rig.ledger.records = replica
+    rig.ownership.session_over(lost=True)
+    rig.turn()
+    assert entry(rig, "a") is EntryState.FAILED
+
+
+def test_a_replay_under_way_is_not_failed_for_its_former_failure(rig: Rig) -> None:
+    rig.arrive("a")
+    rig.end(rejected("no"))
+    rig.acknowledge()
+    rig.assign(0, topic="g.replay")
+    rig.arrive("a", topic="g.replay")
+    rig.end(rejected("no"))
+    rig.acknowledge()
+    rig.arrive("a", first=1, topic="g.replay")
+    rig.ownership.session_over(lost=True)
+    rig.turn()
+    assert entry(rig, "a") is EntryState.CLAIMED
+
+
 def test_a_paused_spec_claims_nothing_of_what_slipped_in(clock: Clock) -> None:
     rig = Rig(clock, paused=True).assign(0)
     rig.arrive("a")

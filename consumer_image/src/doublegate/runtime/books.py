@@ -27,6 +27,7 @@ from doublegate.gate.ledger_types import (
 )
 from doublegate.runtime.mailbox import Mailbox
 from doublegate.runtime.partition import Partition
+from doublegate.runtime.recent import GivenUp, Recent
 from doublegate.runtime.record import Record
 from doublegate.runtime.report import Report
 from doublegate.runtime.state import State
@@ -39,7 +40,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 Answered = Callable[[list[Record], frozenset[Partition], ExchangeResult], None]
 """Told the records as asked, whose partitions are fenced, and the answer."""
-_RECENT_SECONDS = 60.0
 _MOST = 5000
 """Rows of one kind in one exchange: a script must not keep the server from others for long."""
 
@@ -72,13 +72,13 @@ class Books:
         self._thread = ThreadPoolExecutor(1, "ledger")
         self._done: deque[Record] = deque()
         self._failed: deque[Record] = deque()
-        self._released: deque[tuple[Record, bool]] = deque()
+        self._released: deque[GivenUp] = deque()
         self._handed: deque[tuple[Partition, int]] = deque()
         self._to_tell = 0
         self._telling = 0
         self._watermarks: dict[Partition, int] = {}
         self._order_marks: dict[Partition, tuple[bytes, int]] = {}
-        self._recent: deque[tuple[float, list[bytes], list[bytes]]] = deque()
+        self._recent = Recent()
         self.busy = False
         """An exchange is under way, or waits to be tried again."""
         self.ask_lines: Callable[[Sequence[Record]], Sequence[bytes]] = lambda _: ()
@@ -104,7 +104,7 @@ class Books:
         Returns:
             What to ask `has_released` for.
         """
-        held = [(record, record.unknown) for record in records if not (record.claimless or record.proven)]
+        held = [GivenUp.of(r, unknown=r.unknown) for r in records if not (r.claimless or r.proven)]
         self._released.extend(held)
         self._to_tell += len(held)
         return self._to_tell
@@ -182,6 +182,7 @@ class Books:
         starts = [record for record in asked if record.proven]
         done = _take_alike(self._done)
         failed = _take(self._failed)
+        failures = [GivenUp.of(r, unknown=r.unknown) for r in failed]
         released = _take(self._released)
         handed = _take(self._handed)
         self._telling = len(released) + len(handed)
@@ -191,7 +192,7 @@ class Books:
         grants = _grants(starts)
         lines = self.ask_lines(asked)
         exchange = self._exchange(
-            table, done, failed, released, marks, order_marks, claims, dict(handed) | grants, lines
+            table, done, failures, released, marks, order_marks, claims, dict(handed) | grants, lines
         )
         started = time.monotonic()
 
@@ -199,6 +200,7 @@ class Books:
             self.busy = False
             self._telling = 0
             self._report.metrics.ledger_seconds.observe(time.monotonic() - started)
+            self._recent.add(done, failures, released)
             self._settle(done, failed, result)
             fenced = frozenset(table.partitions[index] for index in result.fenced)
             for partition in grants.keys() - fenced:
@@ -208,6 +210,7 @@ class Books:
         def fail(error: DoublegateError) -> None:
             self._telling = 0
             if isinstance(error, LedgerFull | LedgerUnderReplicated):  # only the claims were refused
+                self._recent.add(done, failures, released)
                 self._settle(done, failed, error.result)
                 unanswered(asked, error)
                 return
@@ -240,7 +243,7 @@ class Books:
         return any(mark is not None for mark in self._ledger.read_watermarks(names))
 
     def reassert(self, held: Sequence[Record]) -> None:
-        """On the ledger's thread, after it lost data: put back claims and what was DONE of late."""
+        """On the ledger's thread, after it lost data: put back claims, and how others ended of late."""
         table = _Table()
         claims = Claims(
             [r.key for r in held],
@@ -248,22 +251,26 @@ class Books:
             [table.index(r.partition, r.epoch) for r in held],
             [r.offset for r in held],
         )
-        recent = list(self._recent)  # the engine's thread goes on adding to it
-        keys = [key for _, some, _ in recent for key in some]
-        digests = [digest for _, _, some in recent for digest in some]
-        result = self._ledger.reassert(
-            self._owner, table.rows, claims, Completions(keys, digests), [r.unknown for r in held]
-        )
+        done = self._recent.done()
+        result = self._ledger.reassert(self._owner, table.rows, claims, done, [r.unknown for r in held])
+        failed, released = self._recent.given_up(self._state.local.inflight)
+        if failed or released:
+            self._ledger.exchange(_ended(self._owner, failed, released))
         log.warning(
-            "ledger: re-asserted %d claims and %d DONE; %d refused", len(held), len(keys), len(result.refused)
+            "ledger: re-asserted %d claims and %d DONE, %d refused; told again of %d failed and %d released",
+            len(held),
+            len(done.keys),
+            len(result.refused),
+            len(failed),
+            len(released),
         )
 
     def _exchange(
         self,
         table: "_Table",
         done: list[Record],
-        failed: list[Record],
-        released: list[tuple[Record, bool]],
+        failed: list[GivenUp],
+        released: list[GivenUp],
         marks: Mapping[Partition, int],
         order_marks: Mapping[Partition, tuple[bytes, int]],
         claims: list[Record],
@@ -279,17 +286,8 @@ class Books:
             completions=Completions(
                 [r.key for r in done], [r.digest for r in done], granted=bool(done and done[0].proven)
             ),
-            failures=Failures(
-                [r.key for r in failed],
-                [index(r.partition, r.epoch) for r in failed],
-                [min(r.attempt, 255) for r in failed],
-                [r.unknown for r in failed],
-            ),
-            releases=Releases(
-                [r.key for r, _ in released],
-                [index(r.partition, r.epoch) for r, _ in released],
-                [unknown for _, unknown in released],
-            ),
+            failures=_failures(table, failed),
+            releases=_releases(table, released),
             claims=Claims(
                 [r.key for r in claims],
                 [r.digest for r in claims],
@@ -309,10 +307,6 @@ class Books:
 
     def _settle(self, done: list[Record], failed: list[Record], result: ExchangeResult) -> None:
         if done:
-            now = time.monotonic()
-            self._recent.append((now, [r.key for r in done], [r.digest for r in done]))
-            while self._recent[0][0] < now - _RECENT_SECONDS:
-                self._recent.popleft()
             self._state.done(self.settle_hook(done))
         late = sum(
             outcome in {CompletionOutcome.LATE, CompletionOutcome.AFTER_FAILED}
@@ -378,6 +372,28 @@ class _Table:
         self.rows.append(Assignment(topic, partition.name.partition, partition.epoch))
         self.partitions.append(partition)
         return len(self.rows) - 1
+
+
+def _failures(table: _Table, rows: Sequence[GivenUp]) -> Failures:
+    return Failures(
+        [r.key for r in rows],
+        [table.index(r.partition, r.epoch) for r in rows],
+        [r.attempt for r in rows],
+        [r.unknown for r in rows],
+    )
+
+
+def _releases(table: _Table, rows: Sequence[GivenUp]) -> Releases:
+    return Releases(
+        [r.key for r in rows], [table.index(r.partition, r.epoch) for r in rows], [r.unknown for r in rows]
+    )
+
+
+def _ended(owner: bytes, failed: Sequence[GivenUp], released: Sequence[GivenUp]) -> Exchange:
+    """An exchange that only ends claims."""
+    table = _Table()
+    failures, releases = _failures(table, failed), _releases(table, released)
+    return Exchange(owner, failures=failures, releases=releases, assignments=table.rows)
 
 
 def _grants(starts: Iterable[Record]) -> dict[Partition, int]:

@@ -169,13 +169,15 @@ class Ownership:
         """Put back what the ledger lost, let the others do so for one lease, then go on.
 
         What waits for another attempt after an unknown one is put back too, or its mark would be lost; and
-        what still runs although its partition is gone.
+        what still runs although its partition is gone. What was dropped is not: nobody would release it.
         """
         ours = (r for p in self._state.partitions.values() for r in p.pending)
         held = [
             r
             for r in (*ours, *self._state.running_elsewhere.values())
-            if (r.stage >= Stage.RUNNING or r.unknown) and not r.finished and not r.claimless
+            if (r.stage >= Stage.RUNNING or (r.unknown and r.stage is not Stage.DROPPED))
+            and not r.finished
+            and not r.claimless
         ]
         self._books.run(
             self._books.reassert,
