@@ -59,6 +59,8 @@ class ScalingFigures(_Written):
     capacity_at: str | None = Field(
         None, description="When a pod last showed this capacity; absent while it is scaling.initialRate."
     )
+    fewest_replicas: int | None = Field(None, description="Ready pods at least since observedAt.")
+    most_replicas: int | None = Field(None, description="Ready pods at most since observedAt.")
     steady_replicas: int | None = Field(
         None, description="Ready pods that a backlog was last worked off with at a steady rate."
     )

@@ -56,7 +56,7 @@ def plan_scaling(spec: ConsumerSpec, observed: Observed, kafka: KafkaFacts, part
     own, former = spec.scaling, observed.status
     ready = observed.workload.ready if observed.workload else 0
     able = capacity(former.scaling if former else None, observed.pods, own.initial_rate, observed.now)
-    speed = pace(former, kafka, ready, own.target_drain, observed.now)
+    speed = pace(former, kafka, ready, able.rate, own.target_drain, observed.now)
     cap = min(own.max_replicas, partitions)
     low = min(own.min_replicas, cap)
     freeze = None if spec.paused or own.mode is ScalingMode.MANUAL else _freeze(observed, speed)
@@ -75,6 +75,8 @@ def plan_scaling(spec: ConsumerSpec, observed: Observed, kafka: KafkaFacts, part
         observed_rate=speed.rate,
         committed=speed.committed,
         observed_at=speed.at,
+        fewest_replicas=speed.fewest,
+        most_replicas=speed.most,
         steady_replicas=speed.steady_replicas,
         steady_rate=speed.steady_rate,
         activation_lag=awake,
