@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from doublegate_operator.shell.settings import Settings
 from tests.operator.chart import CHARTS, CI, NAMESPACE, OPERATOR, Rendered, helm, program, render
 from tests.unit.charts.files import ALERTS, rules
 from tools import builds
@@ -104,6 +105,7 @@ def test_pods_meet_the_restricted_standard(rendered: dict[str, Rendered], values
     for pod in pods(rendered[values].objects):
         spec = pod["spec"]
         assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
+        assert spec["enableServiceLinks"] is False, "a Service named like us would set our variables"
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["runAsUser"] > 0
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -200,9 +202,14 @@ def test_the_operator_has_exactly_its_rights(rendered: dict[str, Rendered], valu
 def test_the_operator_is_told_where_to_look(rendered: dict[str, Rendered], values: str) -> None:
     [pod] = pods(rendered[values].objects)
     env = {one["name"]: one.get("value") for one in pod["spec"]["containers"][0]["env"]}
-    assert env["DOUBLEGATE_OPERATOR_WATCH_NAMESPACES"] == (",".join(WATCHED[values]) or "*")
-    lease = [one for one in rendered[values].of("Role") if one["metadata"]["name"].endswith("-lease")]
-    assert lease[0]["rules"][1]["resourceNames"] == [env["DOUBLEGATE_OPERATOR_LEASE_NAME"]]
+    given = {name: "operator-0" if value is None else value for name, value in env.items()}  # by fieldRef
+    settings = Settings.from_environment(given)
+    assert settings.namespaces == (tuple(WATCHED[values]) or None)
+    assert settings.metrics_port == pod["spec"]["containers"][0]["ports"][0]["containerPort"]
+    [lease] = [one for one in rendered[values].of("Role") if one["metadata"]["name"].endswith("-lease")]
+    assert lease["rules"][1]["resourceNames"] == [settings.lease_name]
+    labels = pod["metadata"]["labels"]
+    assert settings.core.operator_labels.items() <= labels.items(), "consumers' policies let them in by these"
 
 
 @each_set
