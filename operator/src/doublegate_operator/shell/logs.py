@@ -1,0 +1,70 @@
+"""Logs: one JSON object per line in a pod, plain lines on a terminal; a failure is told once."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Hashable
+from typing import TextIO
+
+from pythonjsonlogger.json import JsonFormatter
+
+__all__ = ["Once", "configure"]
+
+_CHATTY = ("kopf", "httpx", "httpx2", "httpcore", "httpcore2", "asyncio", "aiohttp", "lightkube")
+"""Clients that tell of every request at INFO."""
+
+
+def configure(level: str, stream: TextIO | None = None) -> None:
+    """Set the root logger up; what was set before is replaced."""
+    target = stream or sys.stderr
+    handler = logging.StreamHandler(target)
+    if target.isatty():
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    else:
+        names = {"levelname": "level", "name": "logger"}
+        handler.setFormatter(
+            JsonFormatter("{levelname}{name}{message}", style="{", rename_fields=names, timestamp=True)
+        )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+class Once:
+    """Tells of a failure when it comes, when it becomes another one, and when it is over.
+
+    Args:
+        logger: where to.
+    """
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._known: dict[Hashable, str] = {}
+
+    def failure(self, about: Hashable, text: str, *values: object, error: Exception) -> None:
+        """Something failed with `error`, whose trace is shown."""
+        if self._new(about, f"{type(error).__name__}: {error}"):
+            self._logger.warning(text, *values, exc_info=error)
+
+    def warning(self, about: Hashable, text: str) -> None:
+        """Something is not as it should be."""
+        if self._new(about, text):
+            self._logger.warning("%s", text)
+
+    def over(self, about: Hashable) -> None:
+        """It is as it should be."""
+        if self._known.pop(about, None) is not None:
+            self._logger.info("%s is in order again", about)
+
+    def forget(self, about: Hashable) -> None:
+        """What it was about is gone."""
+        self._known.pop(about, None)
+
+    def _new(self, about: Hashable, text: str) -> bool:
+        if self._known.get(about) == text:
+            return False
+        self._known[about] = text
+        return True
