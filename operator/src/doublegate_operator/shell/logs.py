@@ -31,6 +31,8 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     root.setLevel(level)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    # It warns that it does not handle signals, which is not its task here.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
 
 
 class Once:
