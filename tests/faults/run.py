@@ -23,11 +23,11 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from doublegate.contract.deadletter import DeadLetterReason
 from doublegate.contract.identity import header_reader
 from doublegate.contract.resource import parse_consumer
+from doublegate.contract.scope import scope_tag
 from doublegate.deadletters.give_up import give_up
 from doublegate.deadletters.letters import read_letters
 from doublegate.deadletters.replay import Replay
 from doublegate.deadletters.selection import Selection
-from doublegate.gate.ledger_keys import scope_tag
 from tests.faults.faults import FAULTS, loses
 from tests.faults.handlers import Kind, kind_of
 from tests.faults.history import History, Letter

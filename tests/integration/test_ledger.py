@@ -16,6 +16,7 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from doublegate.contract.connections import RedisConnection
+from doublegate.contract.scope import scope_tag
 from doublegate.contract.states import EntryState
 from doublegate.gate.keys import Keyspace
 from doublegate.gate.ledger import Ledger
@@ -26,7 +27,7 @@ from doublegate.gate.ledger_errors import (
     LedgerUnavailable,
     LedgerUnderReplicated,
 )
-from doublegate.gate.ledger_keys import ScopeKeys, scope_tag
+from doublegate.gate.ledger_keys import ScopeKeys
 from doublegate.gate.ledger_server import ACL_COMMANDS
 from doublegate.gate.ledger_types import (
     ClaimOutcome,

@@ -10,10 +10,10 @@ import pytest
 from redis.cluster import ClusterNode, RedisCluster
 
 from doublegate.contract.connections import RedisConnection
+from doublegate.contract.scope import scope_tag
 from doublegate.gate.ledger import Ledger
 from doublegate.gate.ledger_codec import field_of
 from doublegate.gate.ledger_errors import LedgerUnavailable
-from doublegate.gate.ledger_keys import scope_tag
 from doublegate.gate.ledger_types import (
     Assignment,
     ClaimOutcome,

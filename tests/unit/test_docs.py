@@ -20,7 +20,7 @@ from doublegate.cli import app
 from doublegate.contract import headers, metrics, refuse_unsupported, sizing, states, support
 from doublegate.contract.deadletter import DeadLetterReason
 from doublegate.contract.resource import ConsumerSpec, load_consumer
-from doublegate.gate.ledger_keys import scope_tag
+from doublegate.contract.scope import scope_tag
 from doublegate.gate.ledger_outcomes import ClaimOutcome, CompletionOutcome, FailureOutcome
 from doublegate.gate.ledger_server import ACL_COMMANDS
 from tests.faults.faults import FAULTS

@@ -4,23 +4,16 @@ The tag is 4 printable characters, so a Redis ACL confines a consumer with `~<ta
 may meet by chance; the entries' digests and the hashes' names carry the whole scope, so data never does.
 """
 
-from base64 import b32encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from xxhash import xxh3_64_digest
+from doublegate.contract.scope import scope_name, scope_tag
 
-__all__ = ["MAX_BUCKETS", "ScopeKeys", "scope_tag"]
+__all__ = ["MAX_BUCKETS", "ScopeKeys"]
 
 MAX_BUCKETS = 16
-_TAG_LENGTH = 4
 _HEX = b"0123456789abcdef"
-
-
-def scope_tag(scope: str) -> str:
-    """The first 4 characters of every key of the scope."""
-    return b32encode(xxh3_64_digest(scope.encode())).decode()[:_TAG_LENGTH].lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +80,4 @@ class ScopeKeys:
         return self._own(0, b"f") + field
 
     def _own(self, bucket: int, kind: bytes) -> bytes:
-        return self.prefixes[bucket] + kind + xxh3_64_digest(self.scope.encode(), seed=1).hex().encode()
+        return self.prefixes[bucket] + kind + scope_name(self.scope)
