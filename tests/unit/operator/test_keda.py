@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
@@ -58,6 +59,19 @@ def test_keda_2908_stuck_below_the_partitions(partitions: int, start: int, stuck
     assert Scaler(10, 100, idle=False).settled(100_000, partitions, start) == stuck
     assert Scaler(10, partitions, idle=True).settled(100_000, partitions, start) == partitions
     assert ours(partitions).settled(100_000, partitions, start) == partitions
+
+
+@pytest.mark.parametrize("partitions", [3, 11, 12, 22])
+def test_the_cap_is_exact_without_the_tolerance_too(partitions: int) -> None:
+    """Clusters before 1.33 do not know the field."""
+    older = replace(ours(partitions), tolerance=Fraction(1, 10))
+    assert all(older.settled(100_000, partitions, start) == partitions for start in range(1, partitions + 1))
+
+
+@pytest.mark.parametrize(("rate", "drain", "threshold"), [(0.05, "30s", 2), (0.001, "1s", 1), (7, "1m", 420)])
+def test_the_threshold_is_a_whole_number_of_events(rate: float, drain: str, threshold: int) -> None:
+    made = planned(3, scaling__initialRate=rate, scaling__targetDrain=drain)
+    assert Scaler.of(object_of(made, "ScaledObject")).threshold == threshold
 
 
 def test_the_tolerance_keeps_the_last_pod_away_below_the_cap() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from doublegate.contract.consumer_status import ConsumerStatus, ScalingFigures
 from doublegate_operator.core.capacity import Capacity, capacity
 from doublegate_operator.core.facts import KafkaFacts
-from doublegate_operator.core.pace import Pace
+from doublegate_operator.core.pace import Pace, pace
 from doublegate_operator.core.sleep import activation_lag
 from doublegate_operator.core.status import stamp
 from tests.unit.operator.keda_model import Scaler
@@ -205,6 +205,88 @@ def test_a_frozen_maximum_never_grows_and_never_leaves_its_bounds(looks: list[tu
             assert figures.max_replicas == 6
 
 
+def judged(
+    steady: tuple[int, float] | None,
+    pods: tuple[int, int],
+    rate: float,
+    *,
+    frozen: bool = False,
+    lag: int = 10**6,
+) -> tuple[int | None, float | None, bool]:
+    """What a span of 30 s says, with pods of a capacity of 100."""
+    former = ConsumerStatus(
+        scaling=ScalingFigures(
+            reason="FrozenDownstream" if frozen else "ByLag",
+            committed=1000,
+            observed_at=stamp(NOW - timedelta(seconds=30)),
+            fewest_replicas=pods[0],
+            most_replicas=pods[1],
+            steady_replicas=steady[0] if steady else None,
+            steady_rate=steady[1] if steady else None,
+        )
+    )
+    kafka = KafkaFacts({}, 1, lag, 1000 + int(rate * 30))
+    made = pace(former, kafka, pods[1], 100.0, 30.0, NOW)
+    assert made.measured
+    assert made.rate == pytest.approx(rate)
+    return made.steady_replicas, made.steady_rate, made.flat
+
+
+@pytest.mark.parametrize(
+    ("steady", "pods", "rate", "after"),
+    [
+        (None, (1, 3), 50, (3, 50, False)),  # the first is a basis, of the most pods
+        ((2, 100), (2, 2), 60, (2, 60, False)),  # as many: the basis is what they do now
+        ((4, 100), (1, 2), 60, (2, 60, False)),  # fewer
+        ((2, 100), (2, 6), 40, (2, 100, False)),  # more for a part of the span only
+        ((2, 100), (4, 4), 110, (2, 100, True)),  # twice the pods, 10% more
+        ((2, 100), (4, 4), 124, (2, 100, True)),  # a quarter of what they would bring is 125 ...
+        ((2, 100), (4, 4), 126, (4, 126, False)),
+        ((1, 100), (2, 2), 140, (2, 140, False)),  # each is at 70% of its capacity
+        ((4, 390), (5, 5), 400, (5, 400, False)),  # flat, but nobody waits for the far side
+        ((2, 0), (4, 4), 0, (2, 0, True)),  # nothing moves
+    ],
+)
+def test_when_more_pods_are_no_help(
+    steady: tuple[int, float] | None, pods: tuple[int, int], rate: float, after: tuple[int, float, bool]
+) -> None:
+    assert judged(steady, pods, rate) == after
+
+
+@pytest.mark.parametrize(
+    ("pods", "rate", "after"),
+    [
+        ((4, 4), 120, (2, 100, True)),
+        ((4, 4), 130, (4, 130, False)),  # it rises: thaw
+        ((2, 2), 105, (2, 100, True)),  # a pod less is no reason, nor is noise
+        ((1, 1), 112, (1, 112, False)),
+    ],
+)
+def test_when_a_freeze_ends(pods: tuple[int, int], rate: float, after: tuple[int, float, bool]) -> None:
+    assert judged((2, 100), pods, rate, frozen=True) == after
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_without_a_backlog_a_rate_says_nothing(frozen: bool) -> None:
+    assert judged((2, 100), (4, 4), 50, lag=500, frozen=frozen) == (None, None, False)
+    assert judged((2, 100), (4, 4), 50, lag=501, frozen=True)[2]
+
+
+def test_a_span_is_long_enough_and_counts_all_its_pods() -> None:
+    begun = ScalingFigures(
+        committed=5, observed_at=stamp(NOW), observed_rate=3.0, fewest_replicas=2, most_replicas=2
+    )
+    former = ConsumerStatus(scaling=begun)
+    kafka = KafkaFacts({}, 1, 10, 900)
+    early = pace(former, kafka, 4, 100.0, 30.0, NOW + timedelta(seconds=19))
+    assert (early.rate, early.committed, early.at) == (3.0, 5, stamp(NOW))
+    assert (early.fewest, early.most, early.measured) == (2, 4, False)
+    whole = pace(former, kafka, 1, 100.0, 30.0, NOW + timedelta(seconds=20))
+    assert (whole.rate, whole.committed, whole.fewest, whole.most) == (895 / 20, 900, 1, 1)
+    back = pace(former, KafkaFacts({}, 1, 10, 4), 1, 100.0, 30.0, NOW + timedelta(seconds=60))
+    assert (back.committed, back.measured) == (4, False)  # offsets were set back: a new span
+
+
 STILL = Pace(rate=0.0, measured=True)
 
 
@@ -213,7 +295,7 @@ def asleep(lag: int, known_lag: int | None = None) -> ConsumerStatus:
 
 
 @pytest.mark.parametrize(
-    ("former", "lag", "pods", "pace", "wakes_above"),
+    ("former", "lag", "pods", "speed", "wakes_above"),
     [
         (None, 5, (), Pace(), 0),
         (asleep(3), 3, (pod(),), STILL, 3),  # idle pods and a lag that stays: markers
@@ -232,9 +314,9 @@ def asleep(lag: int, known_lag: int | None = None) -> ConsumerStatus:
     ],
 )
 def test_what_wakes_a_group(
-    former: ConsumerStatus | None, lag: int, pods: tuple[object, ...], pace: Pace, wakes_above: int
+    former: ConsumerStatus | None, lag: int, pods: tuple[object, ...], speed: Pace, wakes_above: int
 ) -> None:
-    assert activation_lag(former, KafkaFacts({}, 1, lag), pods, pace, 6) == wakes_above
+    assert activation_lag(former, KafkaFacts({}, 1, lag), pods, speed, 6) == wakes_above
 
 
 def test_a_single_event_wakes_a_new_group() -> None:

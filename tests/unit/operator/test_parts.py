@@ -48,6 +48,11 @@ def test_whose_the_group_is(ledger: LedgerFacts | Failure, bind: BindGroup | Non
     assert made.taken == (reason is Reason.GROUP_TAKEN)
 
 
+def test_what_nobody_may_look_at_is_released_by_its_key() -> None:
+    made = plan_ledger(consumer(), LedgerFacts(replace(OTHER, alive=None, key="abcd{0}o12")))
+    assert "delete the key abcd{0}o12 from the ledger" in made.finding.message
+
+
 def test_a_taken_group_is_touched_by_nobody_else() -> None:
     made = World(binding=OTHER).step()
     assert said(made, "Stalled") == ("True", "GroupTaken")

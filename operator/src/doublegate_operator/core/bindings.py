@@ -63,6 +63,6 @@ def _taken(group: str, binding: Binding) -> str:
     if binding.alive is None:
         return (
             f"{text} This operator may not look whether that still exists. Use a group of its own here; or, "
-            "if it is gone, remove the group's binding from the ledger."
+            f"if it is gone and no pod of the group runs, delete the key {binding.key} from the ledger."
         )
     return f"{text} Delete that one and the group is free, or use a group of its own here."
