@@ -15,17 +15,21 @@ from lightkube.generic_resource import (
 )
 
 __all__ = [
+    "CONFIG_MAP",
     "CONSUMER",
     "DEPLOYMENT",
     "EVENT",
     "JOB",
     "LEASE",
+    "NETWORK_POLICY",
     "OPTIONAL",
     "OWNED",
     "POD",
+    "POD_MONITOR",
     "REPLAY",
     "SCALED_OBJECT",
     "SECRET",
+    "SERVICE",
     "Kind",
     "built",
     "kind_of",
