@@ -6,16 +6,16 @@ from pydantic import ConfigDict, Field
 
 from doublegate.contract.fields import Section
 
-__all__ = ["Condition", "ConsumerStatus", "FilterFigures", "LedgerFigures", "ScalingFigures"]
+__all__ = ["Condition", "ConsumerStatus", "FilterFigures", "LedgerFigures", "ScalingFigures", "Written"]
 
 
-class _Written(Section):
+class Written(Section):
     """What our own code makes, by the fields' names in Python."""
 
     model_config = ConfigDict(validate_by_name=True)
 
 
-class Condition(_Written):
+class Condition(Written):
     """One observation about the resource, by type."""
 
     type: str = Field(pattern=r"^[A-Za-z]+$", max_length=64, description="What is observed.")
@@ -28,7 +28,7 @@ class Condition(_Written):
     )
 
 
-class FilterFigures(_Written):
+class FilterFigures(Written):
     """Gate 1, over all pods; fill and rates are the fullest one's."""
 
     bytes_per_pod: int | None = Field(None, description="Filter and exact memory of a pod that holds all.")
@@ -38,14 +38,14 @@ class FilterFigures(_Written):
     warm: int | None = Field(None, description="Partitions whose filter holds every id of its window.")
 
 
-class LedgerFigures(_Written):
+class LedgerFigures(Written):
     """Gate 2, as its size follows from rate and ttl."""
 
     entries: int | None = Field(None, description="DONE entries in a steady state at filter.expectedRate.")
     bytes: int | None = Field(None, description="Memory for them.")
 
 
-class ScalingFigures(_Written):
+class ScalingFigures(Written):
     """Why the number of pods is what it is."""
 
     reason: str | None = Field(None, description="Why, in one word.")
@@ -70,7 +70,7 @@ class ScalingFigures(_Written):
     )
 
 
-class ConsumerStatus(_Written):
+class ConsumerStatus(Written):
     """What the operator found; written by it alone."""
 
     observed_generation: int | None = Field(None, description="The generation that this status is of.")

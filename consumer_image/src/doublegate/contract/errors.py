@@ -7,6 +7,8 @@ __all__ = [
     "BrokenDeadLetter",
     "DoublegateError",
     "InvalidConsumer",
+    "InvalidReplay",
+    "InvalidResource",
     "Problem",
     "SecretUnavailable",
     "Unsupported",
@@ -34,7 +36,7 @@ class Problem:
         return f"{self.path}: {self.text}" if self.path else self.text
 
 
-class InvalidConsumer(DoublegateError):
+class InvalidResource(DoublegateError):
     """A resource that is not valid; the message has one line per problem.
 
     Attributes:
@@ -46,6 +48,14 @@ class InvalidConsumer(DoublegateError):
         self.source = source
         self.problems = tuple(problems)
         super().__init__("\n".join(f"{source}: {problem}" for problem in self.problems))
+
+
+class InvalidConsumer(InvalidResource):
+    """An IdempotentConsumer that is not valid."""
+
+
+class InvalidReplay(InvalidResource):
+    """A DeadLetterReplay that is not valid."""
 
 
 class Unsupported(DoublegateError):

@@ -79,6 +79,7 @@ __all__ = [
     "TelemetrySpec",
     "load_consumer",
     "parse_consumer",
+    "without_status",
 ]
 
 # What an API server adds to a resource; a file fetched with `kubectl get -o yaml` must be readable.
@@ -95,6 +96,11 @@ _SERVER_WRITTEN = frozenset(
         "selfLink",
     }
 )
+
+
+def without_status(given: Any) -> Any:
+    """A resource without what only the operator writes."""
+    return _without(given, {"status"})
 
 
 class Metadata(Section):
@@ -121,10 +127,7 @@ class IdempotentConsumer(Section):
     metadata: Metadata = Field(description="Name and namespace.")
     spec: ConsumerSpec = Field(description="What the consumer shall be.")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_status(cls, given: Any) -> Any:
-        return _without(given, {"status"})
+    _drop_status = model_validator(mode="before")(without_status)
 
 
 def parse_consumer(given: object, source: str = "resource") -> IdempotentConsumer:

@@ -1,14 +1,25 @@
 """Durations, byte sizes and rates as the resource writes them, and as the code computes with them."""
 
 import re
-from typing import Annotated, LiteralString
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, LiteralString
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 __all__ = [
     "BYTE_SIZE_PATTERN",
     "DURATION_PATTERN",
+    "Between",
     "ByteSize",
     "Duration",
     "Rate",
@@ -100,28 +111,48 @@ def format_byte_size(size: int) -> str:
     return str(size)
 
 
-def duration_between(lowest: str, highest: str) -> AfterValidator:
+@dataclass(frozen=True, slots=True)
+class Between:
+    """A range, both ends allowed; it stands in the JSON schema as `x-between`, for the API server's rules.
+
+    Attributes:
+        lowest: as the resource writes it.
+        highest: likewise.
+        parse: reads either.
+    """
+
+    lowest: str
+    highest: str
+    parse: Callable[[object], float]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Pydantic's hook: check after the value was parsed."""
+        low, high = self.parse(self.lowest), self.parse(self.highest)
+
+        def check(value: float) -> float:
+            if not low <= value <= high:
+                raise PydanticCustomError(
+                    "dg_range", _RANGE, {"lowest": self.lowest, "highest": self.highest}
+                )
+            return value
+
+        return core_schema.no_info_after_validator_function(check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Pydantic's hook: what the schema says of it."""
+        return {**handler(schema), "x-between": [self.lowest, self.highest]}
+
+
+def duration_between(lowest: str, highest: str) -> Between:
     """A range for a `Duration`, both ends allowed."""
-    low, high = parse_duration(lowest), parse_duration(highest)
-
-    def check(seconds: float) -> float:
-        if not low <= seconds <= high:
-            raise PydanticCustomError("dg_range", _RANGE, {"lowest": lowest, "highest": highest})
-        return seconds
-
-    return AfterValidator(check)
+    return Between(lowest, highest, parse_duration)
 
 
-def byte_size_between(lowest: str, highest: str) -> AfterValidator:
+def byte_size_between(lowest: str, highest: str) -> Between:
     """A range for a `ByteSize`, both ends allowed."""
-    low, high = parse_byte_size(lowest), parse_byte_size(highest)
-
-    def check(size: int) -> int:
-        if not low <= size <= high:
-            raise PydanticCustomError("dg_range", _RANGE, {"lowest": lowest, "highest": highest})
-        return size
-
-    return AfterValidator(check)
+    return Between(lowest, highest, parse_byte_size)
 
 
 Duration = Annotated[

@@ -1,0 +1,150 @@
+"""The rules of `rules.py` as CEL, for the API server: it refuses what breaks them before anybody sees it.
+
+CEL knows no days, and its cost limit forbids cutting texts apart. So a duration that names days is compared
+by the operator alone, which checks every resource with the models.
+"""
+
+from typing import NamedTuple
+
+__all__ = ["CONSUMER", "REPLAY", "Cel", "between"]
+
+
+class Cel(NamedTuple):
+    """One rule.
+
+    Attributes:
+        at: the schema's node that it is evaluated on, from the resource on; `[]` for the items of a list.
+        rule: true for a good one.
+        message: names the field, and says what is allowed.
+    """
+
+    at: str
+    rule: str
+    message: str
+
+
+def _no_days(*fields: str) -> str:
+    return " && ".join(f"!{field}.contains('d')" for field in fields)
+
+
+def _immutable(at: str) -> Cel:
+    return Cel(at, "self == oldSelf", f"{at} can't be changed: make a new resource for it")
+
+
+CONSUMER = (
+    Cel(
+        "spec.handler",
+        "has(self.python) != has(self.http)",
+        "spec.handler: allowed: exactly one of python and http",
+    ),
+    Cel(
+        "spec.retries",
+        f"!({_no_days('self.initialBackoff', 'self.maxBackoff')}) || "
+        "duration(self.maxBackoff) >= duration(self.initialBackoff)",
+        "spec.retries.maxBackoff: allowed: at least initialBackoff",
+    ),
+    Cel(
+        "spec.flow.concurrency",
+        "self.max >= self.min",
+        "spec.flow.concurrency.max: allowed: at least min",
+    ),
+    Cel(
+        "spec.scaling",
+        "self.maxReplicas >= self.minReplicas",
+        "spec.scaling.maxReplicas: allowed: at least minReplicas",
+    ),
+    Cel(
+        "spec.reprocess.ranges[]",
+        "self.toOffset > self.fromOffset",
+        "spec.reprocess.ranges: toOffset: allowed: more than fromOffset",
+    ),
+    Cel(
+        "spec.kafka",
+        "self.minInsyncReplicas <= self.replicationFactor",
+        "spec.kafka.minInsyncReplicas: allowed: at most replicationFactor",
+    ),
+    Cel(
+        "spec",
+        "(has(self.dlq.topic) ? self.dlq.topic : self.kafka.group + '.dlq') != self.kafka.topic",
+        "spec.dlq.topic: allowed: another topic than the source (kafka.topic), or it would feed itself",
+    ),
+    Cel(
+        "spec.kafka",
+        "self.topic != self.group + '.replay'",
+        "spec.kafka.topic: allowed: another topic than <group>.replay, which carries this group's replays",
+    ),
+    Cel(
+        "spec",
+        "!has(self.dlq.topic) || self.dlq.topic != self.kafka.group + '.replay'",
+        "spec.dlq.topic: allowed: another topic than <group>.replay, which carries this group's replays",
+    ),
+    Cel(
+        "spec.identity",
+        "(has(self.header) ? 1 : 0) + (self.cloudEvents ? 1 : 0) + (has(self.payloadField) ? 1 : 0) <= 1",
+        "spec.identity: allowed: exactly one of header, cloudEvents and payloadField",
+    ),
+    Cel(
+        "spec.identity",
+        "self.conflictOn != 'None' || !has(self.conflictIgnore) || size(self.conflictIgnore) == 0",
+        "spec.identity.conflictIgnore: allowed: nothing with conflictOn None, which compares no payload",
+    ),
+    Cel(
+        "spec",
+        "self.ledger.onUnavailable != 'Bypass' || has(self.inbox)",
+        "spec.ledger.onUnavailable: allowed: Block, or Bypass with an inbox that keeps effects single",
+    ),
+    Cel(
+        "spec.ledger",
+        "self.claim != 'PerPartition' || self.onUnknown == 'Retry'",
+        "spec.ledger.onUnknown: allowed: Retry with claim PerPartition",
+    ),
+    Cel(
+        "spec",
+        f"self.ledger.claim != 'PerPartition' || !({_no_days('self.filter.window', 'self.ledger.ttl')}) || "
+        "duration(self.filter.window) >= duration(self.ledger.ttl)",
+        "spec.filter.window: allowed: at least ledger.ttl with claim PerPartition",
+    ),
+    Cel(
+        "spec",
+        "self.ledger.claim != 'PerPartition' || !self.kafka.allowPartitionGrowth",
+        "spec.kafka.allowPartitionGrowth: allowed: false with claim PerPartition, whose ids must stay in "
+        "their partition",
+    ),
+    Cel(
+        "spec",
+        f"!has(self.inbox) || !({_no_days('self.inbox.retention', 'self.dlq.retention')}) || "
+        "duration(self.inbox.retention) >= duration(self.dlq.retention)",
+        "spec.inbox.retention: allowed: at least dlq.retention, or a replay could run twice",
+    ),
+    _immutable("spec.kafka.topic"),
+    _immutable("spec.kafka.group"),
+    _immutable("spec.identity"),
+    _immutable("spec.ledger.url"),
+)
+
+REPLAY = (
+    Cel("spec", "self == oldSelf", "spec can't be changed: a replay is made once; make a new one"),
+    Cel(
+        "spec.selector",
+        "!has(self.failedAfter) || !has(self.failedBefore) || self.failedAfter < self.failedBefore",
+        "spec.selector.failedBefore: allowed: later than failedAfter",
+    ),
+)
+
+
+def between(at: str, lowest: str, highest: str, *, kind: str) -> Cel:
+    """The range of a duration or of a byte size."""
+    message = f"{at}: allowed: {lowest} to {highest}"
+    if kind == "quantity":
+        value = "quantity(string(self))"
+        low, high = f"quantity('{lowest}')", f"quantity('{highest}')"
+        return Cel(at, f"{value}.compareTo({low}) >= 0 && {value}.compareTo({high}) <= 0", message)
+    bounds = []
+    if not lowest.endswith("d"):
+        bounds.append(f"duration(self) >= duration('{lowest}')")
+    if not highest.endswith("d"):
+        bounds.append(f"duration(self) <= duration('{highest}')")
+        return Cel(at, f"!self.contains('d') && {' && '.join(bounds)}", message)
+    days = int(highest.removesuffix("d"))
+    bounds.append(f"duration(self) <= duration('{days * 24}h')")
+    return Cel(at, f"self.contains('d') || {' && '.join(f'({bound})' for bound in bounds)}", message)

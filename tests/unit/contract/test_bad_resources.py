@@ -1,0 +1,45 @@
+"""What the API server shall refuse, the models refuse too, and name the field."""
+
+from __future__ import annotations
+
+import pytest
+
+from doublegate.contract.errors import InvalidConsumer, InvalidReplay
+from doublegate.contract.replay_resource import load_replay, parse_replay
+from doublegate.contract.resource import load_consumer, parse_consumer
+from doublegate.contract.support import refuse_unsupported
+from tests import bad_resources as resources
+
+
+@pytest.mark.parametrize("bad", resources.CONSUMERS, ids=lambda bad: bad.name)
+def test_a_bad_consumer_is_refused(bad: resources.Bad) -> None:
+    parse_consumer(resources.consumer())
+    with pytest.raises(InvalidConsumer) as refused:
+        parse_consumer(resources.consumer(**bad.change))
+    assert any(problem.path.startswith(bad.field) for problem in refused.value.problems), refused.value
+
+
+@pytest.mark.parametrize("bad", resources.REPLAYS, ids=lambda bad: bad.name)
+def test_a_bad_replay_is_refused(bad: resources.Bad) -> None:
+    parse_replay(resources.replay())
+    with pytest.raises(InvalidReplay) as refused:
+        parse_replay(resources.replay(**bad.change))
+    assert any(problem.path.startswith(bad.field) for problem in refused.value.problems), refused.value
+
+
+def test_the_examples_are_good() -> None:
+    refuse_unsupported(load_consumer("examples/payments.yaml").spec)
+    replay = load_replay("examples/payments-replay.yaml")
+    assert replay.spec.consumer_ref.name == "payments"
+    assert replay.spec.selector.reasons == ["failed"]
+
+
+def test_a_replay_reads_what_kubectl_prints() -> None:
+    given = resources.replay(selector={"failedAfter": "2026-03-01T00:00:00Z"})
+    given |= {"status": {"phase": "Complete"}}
+    assert parse_replay(given).spec.selector.failed_after is not None
+
+
+def test_a_time_without_zone_is_refused() -> None:
+    with pytest.raises(InvalidReplay, match="failedAfter"):
+        parse_replay(resources.replay(selector={"failedAfter": "2026-03-01T00:00:00"}))
