@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 BLOCK_BITS = 512
 """Bits of one block: a cache line."""
@@ -145,6 +146,7 @@ def split_block_fpr(bits_per_id: float) -> float:
     return min(total, 1.0)
 
 
+@lru_cache(maxsize=1024)
 def split_block_bits(fpr: float) -> float:
     """Bits per id that a split-block filter needs for `fpr`: the inverse of `split_block_fpr`, by bisection.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from doublegate.contract.resource import IdempotentConsumer
+from doublegate.contract.scope import owner_key
 from doublegate_operator.core.facts import Binding, Failure, LedgerFacts
 from doublegate_operator.core.reasons import Reason
 from doublegate_operator.core.status import Finding
@@ -63,6 +64,7 @@ def _taken(group: str, binding: Binding) -> str:
     if binding.alive is None:
         return (
             f"{text} This operator may not look whether that still exists. Use a group of its own here; or, "
-            f"if it is gone and no pod of the group runs, delete the key {binding.key} from the ledger."
+            "if it is gone and no pod of the group runs, delete the key "
+            f"{owner_key(group).decode()} from the ledger."
         )
     return f"{text} Delete that one and the group is free, or use a group of its own here."

@@ -130,14 +130,12 @@ class Binding:
         namespace: its namespace.
         name: its name.
         alive: whether that resource still exists; None when this operator may not look.
-        key: of the entry in the ledger, for a person who has to remove it.
     """
 
     uid: str
     namespace: str
     name: str
     alive: bool | None
-    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ _POLL_SECONDS = 5
 _CALM_SECONDS = 120  # a lag that is gone for so long is gone
 _STEP_SECONDS = 60  # one pod at a time, since each step makes everybody's partitions move
 _SYNC_SECONDS = 15  # the autoscaler looks so often, so a step may take so much longer
-_ONE_POD_DOES = 2**53  # the replay topic's only partition: its lag asks for one pod, however large
+_ONE_POD_DOES = 10**12  # the replay topic's only partition: its lag asks for one pod, however large
 _MECHANISMS = {"PLAIN": "plaintext", "SCRAM-SHA-256": "scram_sha256", "SCRAM-SHA-512": "scram_sha512"}
 
 
