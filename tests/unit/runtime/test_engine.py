@@ -600,6 +600,19 @@ def test_what_failed_is_failed_again(rig: Rig) -> None:
     assert entry(rig, "a") is EntryState.FAILED
 
 
+def test_what_failed_is_failed_again_although_a_copy_waits(rig: Rig) -> None:
+    rig.arrive("a")
+    replica = dict(rig.ledger.records)
+    rig.end(rejected("no"))
+    rig.acknowledge()
+    rig.ledger.away = True
+    rig.arrive("a", first=1)
+    rig.ledger.records, rig.ledger.away = replica, False
+    rig.ownership.session_over(lost=True)
+    rig.turn()
+    assert entry(rig, "a") is EntryState.FAILED
+
+
 def test_a_replay_under_way_is_not_failed_for_its_former_failure(rig: Rig) -> None:
     rig.arrive("a")
     rig.end(rejected("no"))

@@ -253,7 +253,7 @@ class Books:
         )
         done = self._recent.done()
         result = self._ledger.reassert(self._owner, table.rows, claims, done, [r.unknown for r in held])
-        failed, released = self._recent.given_up(self._state.local.inflight)
+        failed, released = self._recent.given_up(frozenset(claims.keys))
         if failed or released:
             self._ledger.exchange(_ended(self._owner, failed, released))
         log.warning(

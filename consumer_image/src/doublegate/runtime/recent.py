@@ -68,7 +68,7 @@ class Recent:
         )
 
     def given_up(self, held: Container[bytes]) -> tuple[list[GivenUp], list[GivenUp]]:
-        """What was failed and what was released, but for keys of which another claim is `held` now.
+        """What was failed and what was released, but for the keys of claims that are `held` now.
 
         A claim that came back to life would have an owner that lives and knows nothing of it: whoever asks
         for the event would wait for as long as that process lives.
