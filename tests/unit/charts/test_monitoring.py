@@ -9,7 +9,9 @@ import pytest
 
 from doublegate.contract import metrics, states
 from doublegate.contract.deadletter import DeadLetterReason
-from doublegate.telemetry.metrics import Metrics
+from doublegate_operator.shell.kinds import CONSUMER, REPLAY
+from doublegate_operator.shell.metrics import Metrics as OperatorMetrics
+from doublegate_operator.shell.view import View
 from tests.unit.charts.files import ROOT, alerts, dashboard
 
 NAMES = {value for name, value in vars(metrics).items() if name.isupper() and isinstance(value, str)}
@@ -18,7 +20,8 @@ LABELS = {
     "gate": set(states.Gate),
     "cause": {*states.UnknownCause, *states.PauseCause},
     "reason": set(DeadLetterReason),
-    "kind": {"predicted", "observed"},
+    "kind": {"predicted", "observed", CONSUMER.kind, REPLAY.kind},
+    "ready": {"True", "False", "Unknown"},
 }
 ADDED = {"namespace", "job", "le"}
 """Labels that Prometheus adds, and that of a histogram."""
@@ -33,13 +36,11 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 
 def exported() -> set[str]:
-    """Names on the page that a pod serves, of the figures that the runtime fills."""
-    registry = Metrics(group="g", topic="t")
-    try:
-        unfilled = {metrics.DLQ_OPEN, metrics.DLQ_OLDEST_SECONDS}
-        return {name for name in NAMES if name.startswith("doublegate_")} - unfilled
-    finally:
-        registry.shutdown()
+    """Names on the pages that a consumer's pod and the operator serve."""
+    unfilled = {metrics.DLQ_OPEN, metrics.DLQ_OLDEST_SECONDS}  # the operator reads the topic for them
+    page = OperatorMetrics(View(), lambda: 0, lambda: 0).page().decode()
+    names = NAMES | set(re.findall(r"^# TYPE (\w+) ", page, re.MULTILINE))
+    return {name for name in names if name.startswith("doublegate_")} - unfilled
 
 
 @pytest.mark.parametrize(("where", "expression"), list(expressions()))
