@@ -28,10 +28,10 @@
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, patch, delete]
-# Pods are asked for their figures; Secrets are read by their names, never listed.
+# Pods are asked for their figures, at their addresses; Secrets are read by their names, never listed.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get]

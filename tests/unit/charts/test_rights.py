@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from doublegate_operator.shell.kinds import CONSUMER, EVENT, JOB, OWNED, REPLAY, SECRET
+from doublegate_operator.shell.listing import WATCHED
 from tests.unit.charts.files import ROOT, rules
-
-WRITTEN_FOR_RESOURCES = {"get", "list", "watch", "create", "patch", "delete"}
 
 
 def granted() -> dict[str, set[str]]:
@@ -22,18 +22,24 @@ def test_nothing_is_granted_by_a_wildcard() -> None:
     assert "*" not in str(rules())
 
 
-def test_secrets_are_read_by_name_alone() -> None:
-    assert granted()["secrets"] == {"get"}
+def test_they_are_those_that_the_code_uses() -> None:
+    seen = {"list", "watch"}
+    needed = {kind.plural: set(seen) for kind in WATCHED}
+    for kind in (CONSUMER, REPLAY):  # read, and never changed
+        needed[kind.plural] |= {"get"}
+        needed[f"{kind.plural}/status"] = {"patch"}
+    for kind in (*OWNED, JOB):
+        needed[kind.plural] |= {"get", "create", "patch", "delete"}
+    needed[SECRET.plural] = {"get"}
+    needed[EVENT.plural] = {"create", "patch"}
+    assert granted() == needed
 
 
-def test_the_resources_themselves_are_never_changed() -> None:
-    for kind in ("idempotentconsumers", "deadletterreplays"):
-        assert granted()[kind] == {"get", "list", "watch"}
-        assert granted()[f"{kind}/status"] == {"patch"}
-
-
-def test_no_verb_beyond_those_of_server_side_apply_and_pruning() -> None:
-    assert set().union(*granted().values()) <= WRITTEN_FOR_RESOURCES
+def test_groups_are_the_kinds_own() -> None:
+    groups = {kind.plural: kind.group for kind in (*WATCHED, SECRET, EVENT)}
+    for rule in rules():
+        for resource in rule["resources"]:
+            assert rule["apiGroups"] == [groups[resource.partition("/")[0]]]
 
 
 def test_the_page_tells_them_exactly() -> None:
