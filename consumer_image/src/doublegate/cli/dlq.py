@@ -1,12 +1,11 @@
 """`doublegate dlq`: look at dead letters and send them again."""
 
 import json
-import secrets
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from doublegate.cli.dlq_replay import replay
 from doublegate.cli.options import (
     IN_A_POD,
     AsJson,
@@ -22,13 +21,14 @@ from doublegate.cli.options import (
 if TYPE_CHECKING:
     from doublegate.cli.options import Opened
     from doublegate.deadletters.letters import StoredLetter
-    from doublegate.deadletters.replay import ReplayReport
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Dead letters: list, show, replay.", no_args_is_help=True)
 
 SHOWN_BYTES = 512
+
+app.command("replay")(replay)
 
 
 @app.command("list")
@@ -116,56 +116,6 @@ def give_up(
         typer.echo(f"{without} letters have no key or no id, and hold nobody up")
 
 
-@app.command()
-def replay(
-    *,
-    consumer: Consumer = IN_A_POD,
-    reason: Reasons = None,
-    event_id: Ids = None,
-    failed_after: FailedAfter = None,
-    failed_before: FailedBefore = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, send nothing.")] = False,
-    rate: Annotated[float | None, typer.Option(min=0.01, help="Letters per second at most.")] = None,
-    max_events: Annotated[int | None, typer.Option(min=1, help="Send so many at most.")] = None,
-    replay_id: Annotated[
-        str | None, typer.Option(help="Go on with the replay of that id; a new one is made up otherwise.")
-    ] = None,
-    accept_unknown: Annotated[
-        bool, typer.Option("--accept-unknown", help="Events too whose effect may have happened.")
-    ] = False,
-    accept_conflicts: Annotated[
-        bool, typer.Option("--accept-conflicts", help="Conflicts too, each under a new id.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Send letters to the group's replay topic; the ledger decides what is performed.
-
-    A replay that was stopped goes on where it was with --replay-id.
-    """
-    from doublegate.contract.identity import header_reader  # noqa: PLC0415
-    from doublegate.deadletters.replay import Replay  # noqa: PLC0415
-    from doublegate.deadletters.selection import Selection  # noqa: PLC0415
-
-    filters = filters_of(reason, event_id, failed_after, failed_before)
-    opened = open_consumer(consumer)
-    spec = opened.consumer.spec
-    job = Replay(
-        config=opened.kafka,
-        dlq=spec.dlq_topic,
-        group=spec.kafka.group,
-        identity=spec.identity,
-        read_id=header_reader(spec.identity),
-        selection=Selection(**filters, accept_unknown=accept_unknown, accept_conflicts=accept_conflicts),
-        replay_id=replay_id or secrets.token_hex(4),
-        dry_run=dry_run,
-        rate=rate,
-        max_events=max_events,
-    )
-    typer.echo(f"replay {job.replay_id}: {job.dlq} to {job.target}", err=True)
-    report = job.run(lambda now: typer.echo(f"{now.replayed} sent", err=True))
-    typer.echo(json.dumps(asdict(report)) if as_json else _told(report))
-
-
 def _letters(opened: "Opened") -> Any:
     from doublegate.contract.identity import header_reader  # noqa: PLC0415
     from doublegate.deadletters.letters import read_letters  # noqa: PLC0415
@@ -185,10 +135,3 @@ def _describe(letter: "StoredLetter") -> dict[str, Any]:
         "headers": [(name, text_of(content)) for name, content in letter.headers],
         "payload": payload,
     }
-
-
-def _told(report: "ReplayReport") -> str:
-    verb = "would be sent" if report.dry_run else "sent and acknowledged"
-    skipped = "".join(f"; {count} skipped: {why}" for why, count in report.skipped.items())
-    more = "" if report.complete else f"; more are left, go on with --replay-id {report.replay_id}"
-    return f"{report.matched} letters matched, {report.replayed} {verb}{skipped}{more}"

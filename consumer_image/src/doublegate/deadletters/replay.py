@@ -2,11 +2,12 @@
 
 Progress is committed in Kafka under `<group>.dlq-replay.<replay id>` after each batch that the brokers have
 acknowledged, so a replay that was stopped, by SIGKILL too, goes on under its id where it was. What it sends a
-second time then is a duplicate to the ledger.
+second time then is a duplicate to the ledger. The commit's metadata carries the counts so far.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from dataclasses import dataclass, field
@@ -80,6 +81,7 @@ class Replay:
         dry_run: look, send nothing, commit nothing.
         rate: letters per second at most; None for as fast as the brokers take them.
         max_events: stop after so many were sent.
+        go_on: count on from where a former run of the same id stopped.
         sleep: waits; replaced in tests.
     """
 
@@ -93,6 +95,7 @@ class Replay:
     dry_run: bool = False
     rate: float | None = None
     max_events: int | None = None
+    go_on: bool = False
     sleep: Callable[[float], None] = time.sleep
 
     def run(self, on_progress: Callable[[ReplayReport], None] = lambda _: None) -> ReplayReport:
@@ -108,10 +111,10 @@ class Replay:
             {**self.config, "group.id": f"{self.group}.dlq-replay.{self.replay_id}"}, logger=_log
         )
         try:
-            report.position = self._committed(progress)
+            report.position = self._committed(progress, report)
             sender = _Sender(self.config, self.target, self.replay_id, self.identity)
             size = BATCH if self.rate is None else max(1, min(BATCH, int(self.rate)))
-            began = time.monotonic()
+            began, before = time.monotonic(), report.replayed
             for message in scan(self.config, self.dlq, start=report.position):
                 if self.max_events is not None and report.replayed + len(sender.batch) >= self.max_events:
                     report.complete = False
@@ -120,7 +123,7 @@ class Replay:
                 if len(sender.batch) >= size:
                     self._finish_batch(sender, report, progress)
                     on_progress(report)
-                    self._pace(report, began)
+                    self._pace(report.replayed - before, began)
             self._finish_batch(sender, report, progress)
         finally:
             progress.close()
@@ -148,22 +151,27 @@ class Replay:
             sender.batch.clear()
         else:
             sender.send()
-            offsets = [TopicPartition(self.dlq, *place) for place in report.position.items()]
-            if offsets:
-                progress.commit(offsets=offsets, asynchronous=False)
         report.replayed += count
+        if self.dry_run or not report.position:
+            return
+        counts = json.dumps([report.matched, report.replayed, report.skipped])
+        offsets = [TopicPartition(self.dlq, *place, counts) for place in report.position.items()]
+        progress.commit(offsets=offsets, asynchronous=False)
 
-    def _pace(self, report: ReplayReport, began: float) -> None:
+    def _pace(self, sent: int, began: float) -> None:
         if self.rate is not None:
-            ahead = report.replayed / self.rate - (time.monotonic() - began)
+            ahead = sent / self.rate - (time.monotonic() - began)
             if ahead > 0:
                 self.sleep(ahead)
 
-    def _committed(self, progress: Consumer) -> dict[int, int]:
+    def _committed(self, progress: Consumer, report: ReplayReport) -> dict[int, int]:
         partitions = [
             TopicPartition(self.dlq, partition) for partition in topic_bounds(self.config, self.dlq)
         ]
         committed = progress.committed(partitions, timeout=CALL_SECONDS)
+        told = [json.loads(one.metadata) for one in committed if one.offset >= 0 and one.metadata]
+        if self.go_on and told:  # all of one commit, but for partitions that came later
+            report.matched, report.replayed, report.skipped = max(told, key=lambda counts: counts[1])
         return {one.partition: one.offset for one in committed if one.offset >= 0}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from xxhash import xxh3_64_hexdigest
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from doublegate.contract.gate_spec import IdentitySpec
     from doublegate.contract.headers import Headers
+    from doublegate.contract.replay_resource import ReplaySpec
     from doublegate.deadletters.letters import StoredLetter
 
 __all__ = ["Selection", "Verdict", "headers_to_send"]
@@ -56,6 +57,19 @@ class Selection:
     failed_before: datetime | None = None
     accept_unknown: bool = False
     accept_conflicts: bool = False
+
+    @classmethod
+    def of(cls, spec: ReplaySpec) -> Self:
+        """What a DeadLetterReplay selects."""
+        selector = spec.selector
+        return cls(
+            reasons=frozenset(selector.reasons),
+            ids=frozenset(selector.ids),
+            failed_after=selector.failed_after,
+            failed_before=selector.failed_before,
+            accept_unknown=spec.accept_unknown,
+            accept_conflicts=spec.accept_conflicts,
+        )
 
     def matches(self, letter: StoredLetter) -> bool:
         """Whether the filters let the letter through."""
