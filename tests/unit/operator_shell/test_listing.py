@@ -53,6 +53,10 @@ def test_a_kind_that_comes_later_is_found_and_one_that_goes_is_forgotten() -> No
     asyncio.run(listing.refresh())
     assert not view.lacks(SCALED_OBJECT)
     assert REPLAY in view.served
+    kube.absent = {SCALED_OBJECT}
+    asyncio.run(listing.refresh())
+    assert view.lacks(SCALED_OBJECT)
+    assert not view.lacks(POD_MONITOR)
 
 
 def test_a_forbidden_kind_is_told_once_with_the_next_step_and_the_others_go_on(

@@ -94,7 +94,7 @@ def test_one_that_fails_is_tried_again_told_once_and_stops_nobody(caplog: pytest
         _run(look, do)
     told = [record.getMessage() for record in caplog.records]
     assert sum("looking at bad failed" in text for text in told) == 1
-    assert told[-1] == "bad is in order again"
+    assert told[-1] == "in order again: bad"
 
 
 def test_a_delay_is_waited_for_and_an_earlier_addition_wakes() -> None:

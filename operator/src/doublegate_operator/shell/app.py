@@ -104,7 +104,7 @@ class Operator:
             for key in changed:
                 self._queue.add(key)
             if not self._health.listed:
-                log.info("listed; %d resources to look at", sum(1 for _ in self._view.all(CONSUMER)))
+                log.info("listed; resources to look at: %d", sum(1 for _ in self._view.all(CONSUMER)))
                 self._health.listed = True
             await self._watching.ensure(self._view.served)
             await asyncio.sleep(self._settings.resync)

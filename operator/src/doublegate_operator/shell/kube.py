@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from httpx2 import HTTPStatusError
 from lightkube import ApiError, AsyncClient
 from lightkube.types import PatchType
 
+from doublegate.contract.errors import DoublegateError
 from doublegate_operator.shell.kinds import CONSUMER, LEASE, SECRET, Kind, built, resource, status_resource
 from doublegate_operator.shell.lease import Lease, Taken
 
@@ -21,17 +23,12 @@ SELECTOR = {"app.kubernetes.io/managed-by": MANAGER}
 Raw = Mapping[str, Any]
 
 
-class NotServed(Exception):
+class NotServed(DoublegateError):
     """The API server has no such kind."""
 
 
-class Refused(Exception):
+class Refused(DoublegateError):
     """The API server does not let us, or does not take it; the message says what and why."""
-
-
-def code_of(error: ApiError) -> int:
-    """The HTTP status of an error; 0 for none."""
-    return error.status.code or 0
 
 
 class Kube:
@@ -51,8 +48,8 @@ class Kube:
         self.calls += 1
         try:
             return await self._client.get(resource(kind), name, namespace=namespace)
-        except ApiError as error:
-            if code_of(error) == HTTPStatus.NOT_FOUND:
+        except HTTPStatusError as error:
+            if error.response.status_code == HTTPStatus.NOT_FOUND:
                 return None
             raise _explained(error, "get", kind, namespace, name) from error
 
@@ -69,8 +66,8 @@ class Kube:
         found = self._client.list(resource(kind), namespace=namespace or "*", labels=labels)
         try:
             items: list[Raw] = [item async for item in found]
-        except ApiError as error:
-            if code_of(error) == HTTPStatus.NOT_FOUND:
+        except HTTPStatusError as error:
+            if error.response.status_code == HTTPStatus.NOT_FOUND:
                 raise NotServed(str(kind)) from error
             raise _explained(error, "list", kind, namespace or "all namespaces", "") from error
         return items, version_of({"metadata": {"resourceVersion": found.resourceVersion}})
@@ -92,7 +89,7 @@ class Kube:
                 patch_type=PatchType.APPLY,
                 force=True,
             )
-        except ApiError as error:
+        except HTTPStatusError as error:
             raise _explained(error, "apply", kind, meta["namespace"], meta["name"]) from error
 
     async def delete(self, kind: Kind, namespace: str, name: str) -> None:
@@ -100,8 +97,8 @@ class Kube:
         self.calls += 1
         try:
             await self._client.delete(resource(kind), name, namespace=namespace)
-        except ApiError as error:
-            if code_of(error) != HTTPStatus.NOT_FOUND:
+        except HTTPStatusError as error:
+            if error.response.status_code != HTTPStatus.NOT_FOUND:
                 raise _explained(error, "delete", kind, namespace, name) from error
 
     async def write_status(self, kind: Kind, of: Raw, status: Raw) -> Raw | None:
@@ -119,9 +116,9 @@ class Kube:
                 patch_type=PatchType.APPLY,
                 force=True,
             )
-        except ApiError as error:
+        except HTTPStatusError as error:
             # Conflict: the object of that name is another by now.
-            if code_of(error) in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+            if error.response.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 return None
             raise _explained(error, "write the status of", kind, meta["namespace"], meta["name"]) from error
 
@@ -135,7 +132,7 @@ class Kube:
         meta = manifest["metadata"]
         try:
             made: Raw = await self._client.create(built(kind, manifest))
-        except ApiError as error:
+        except HTTPStatusError as error:
             raise _explained(error, "create", kind, meta["namespace"], meta["name"]) from error
         return made
 
@@ -146,8 +143,8 @@ class Kube:
             return await self._client.patch(
                 resource(kind), name, dict(change), namespace=namespace, patch_type=PatchType.MERGE
             )
-        except ApiError as error:
-            if code_of(error) == HTTPStatus.NOT_FOUND:
+        except HTTPStatusError as error:
+            if error.response.status_code == HTTPStatus.NOT_FOUND:
                 return None
             raise _explained(error, "patch", kind, namespace, name) from error
 
@@ -178,8 +175,8 @@ class ApiLeases:
         """The Lease; None when there is none."""
         try:
             return await self._client.get(resource(LEASE), self._name, namespace=self._namespace)
-        except ApiError as error:
-            if code_of(error) == HTTPStatus.NOT_FOUND:
+        except HTTPStatusError as error:
+            if error.response.status_code == HTTPStatus.NOT_FOUND:
                 return None
             raise
 
@@ -189,7 +186,7 @@ class ApiLeases:
         whole = {"apiVersion": LEASE.api_version, "kind": LEASE.kind, **lease, "metadata": meta}
         try:
             made: Lease = await self._client.create(built(LEASE, whole))
-        except ApiError as error:
+        except HTTPStatusError as error:
             raise _taken(error) from error
         return made
 
@@ -199,7 +196,7 @@ class ApiLeases:
             made: Lease = await self._client.replace(
                 built(LEASE, lease), self._name, namespace=self._namespace
             )
-        except ApiError as error:
+        except HTTPStatusError as error:
             raise _taken(error) from error
         return made
 
@@ -210,15 +207,17 @@ def version_of(raw: Raw) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _taken(error: ApiError) -> Exception:
+def _taken(error: HTTPStatusError) -> Exception:
     # Not found: somebody deleted the Lease that was to be replaced.
-    return Taken() if code_of(error) in (HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND) else error
+    return Taken() if error.response.status_code in (HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND) else error
 
 
-def _explained(error: ApiError, verb: str, kind: Kind, namespace: str, name: str) -> Exception:
-    code = code_of(error)
-    transient = code == HTTPStatus.TOO_MANY_REQUESTS or code >= HTTPStatus.INTERNAL_SERVER_ERROR or not code
-    if transient:
+def _explained(error: HTTPStatusError, verb: str, kind: Kind, namespace: str, name: str) -> Exception:
+    """`Refused` for what trying again does not change, and the error itself for the rest."""
+    code = error.response.status_code
+    if code == HTTPStatus.TOO_MANY_REQUESTS or code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return error
     where = f"{namespace}/{name}" if name else namespace
-    return Refused(f"The API server does not let the operator {verb} {kind} {where}: {error.status.message}")
+    # An API group that is not served is answered in plain text, by which lightkube makes no ApiError.
+    said = error.status.message if isinstance(error, ApiError) else error.response.text.strip()
+    return Refused(f"The API server does not let the operator {verb} {kind} {where}: {said}")

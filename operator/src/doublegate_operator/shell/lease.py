@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from doublegate.contract.errors import DoublegateError
 from doublegate_operator.shell.logs import Once
 
 __all__ = ["Election", "LeadershipLost", "Leases", "Taken"]
@@ -30,11 +31,11 @@ _REQUEST = 4.0
 Lease = dict[str, Any]
 
 
-class Taken(Exception):
+class Taken(DoublegateError):
     """Somebody else wrote the Lease in between."""
 
 
-class LeadershipLost(Exception):
+class LeadershipLost(DoublegateError):
     """This operator may not act any more; the message says why."""
 
 

@@ -7,12 +7,17 @@ import sys
 from collections.abc import Hashable
 from typing import TextIO
 
+from httpx2 import HTTPError
 from pythonjsonlogger.json import JsonFormatter
+
+from doublegate.contract.errors import DoublegateError
 
 __all__ = ["Once", "configure"]
 
 _CHATTY = ("kopf", "httpx", "httpx2", "httpcore", "httpcore2", "asyncio", "aiohttp", "lightkube")
 """Clients that tell of every request at INFO."""
+_EXPECTED = (HTTPError, OSError, TimeoutError, DoublegateError)
+"""What happens while the API server is away, or refuses."""
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
@@ -47,9 +52,11 @@ class Once:
         self._known: dict[Hashable, str] = {}
 
     def failure(self, about: Hashable, text: str, *values: object, error: Exception) -> None:
-        """Something failed with `error`, whose trace is shown."""
-        if self._new(about, f"{type(error).__name__}: {error}"):
-            self._logger.warning(text, *values, exc_info=error)
+        """Something failed with `error`; its trace is shown when nobody expects such a one."""
+        said = f"{type(error).__name__}: {error}"
+        if self._new(about, said):
+            trace = None if isinstance(error, _EXPECTED) else error
+            self._logger.warning("%s: %s", text % values, said, exc_info=trace)
 
     def warning(self, about: Hashable, text: str) -> None:
         """Something is not as it should be."""
@@ -59,7 +66,7 @@ class Once:
     def over(self, about: Hashable) -> None:
         """It is as it should be."""
         if self._known.pop(about, None) is not None:
-            self._logger.info("%s is in order again", about)
+            self._logger.info("in order again: %s", about)
 
     def forget(self, about: Hashable) -> None:
         """What it was about is gone."""

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from doublegate.contract.errors import DoublegateError
 from doublegate_operator.core.settings import OperatorSettings
 
 __all__ = ["InvalidSettings", "Settings"]
@@ -21,7 +22,7 @@ _SERVICE_LINK = re.compile(r"(.*_)?(service_(host|port)|port)(_.*)?")
 _DNS_NAME = r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"
 
 
-class InvalidSettings(Exception):
+class InvalidSettings(DoublegateError):
     """A setting that is not valid; the message has one line per variable."""
 
 
