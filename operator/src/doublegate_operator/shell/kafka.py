@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -25,7 +26,7 @@ from doublegate_operator.core.facts import Failure, KafkaFacts, TopicFacts
 from doublegate_operator.core.reasons import Reason
 from doublegate_operator.core.topics import TopicChange
 from doublegate_operator.core.wanted import CreateTopic, GrowTopic
-from doublegate_operator.shell.kafka_client import KafkaClient, kafka_failure
+from doublegate_operator.shell.kafka_client import UNSETTLED, KafkaClient, kafka_failure
 from doublegate_operator.shell.kafka_offsets import (
     committed_offsets,
     dlq_facts,
@@ -39,10 +40,13 @@ __all__ = ["change_topics", "observe_kafka"]
 
 T = TypeVar("T")
 
+_TRIES = 4
+_PAUSE = 0.5
+
 
 async def observe_kafka(consumer: IdempotentConsumer, root: Path) -> KafkaFacts | Failure:
     """The topics, the group's lag and the dead letters, within 10 s."""
-    return await asyncio.to_thread(_with_client, consumer, root, lambda client: _observe(client, consumer))
+    return await asyncio.to_thread(_with_client, consumer, root, lambda client: _settled(client, consumer))
 
 
 async def change_topics(
@@ -69,6 +73,18 @@ def _with_client(consumer: IdempotentConsumer, root: Path, do: Callable[[KafkaCl
             return do(client)
         except (KafkaException, TimeoutError) as error:
             return client.failure(error)
+
+
+def _settled(client: KafkaClient, consumer: IdempotentConsumer) -> KafkaFacts:
+    """Not all brokers know at once of a topic that was just made or grown, be it by the former look."""
+    for _ in range(_TRIES - 1):
+        try:
+            return _observe(client, consumer)
+        except KafkaException as error:
+            if error.args[0].code() not in UNSETTLED:
+                raise
+        time.sleep(_PAUSE)
+    return _observe(client, consumer)
 
 
 def _observe(client: KafkaClient, consumer: IdempotentConsumer) -> KafkaFacts:

@@ -18,7 +18,7 @@ from doublegate.contract.resource import IdempotentConsumer
 from doublegate_operator.core.facts import Failure, KafkaAuth
 from doublegate_operator.core.reasons import Reason
 
-__all__ = ["KafkaClient"]
+__all__ = ["UNSETTLED", "KafkaClient", "kafka_failure"]
 
 T = TypeVar("T")
 Config = dict[str, Any]
@@ -33,22 +33,20 @@ _NO_ACCESS = (
     KafkaError._SSL,  # noqa: SLF001
     KafkaError.SASL_AUTHENTICATION_FAILED,
 )
-_AWAY = (
+_SILENT = (
     KafkaError._TRANSPORT,  # noqa: SLF001
     KafkaError._TIMED_OUT,  # noqa: SLF001
     KafkaError._TIMED_OUT_QUEUE,  # noqa: SLF001
     KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
     KafkaError._RESOLVE,  # noqa: SLF001
-    KafkaError._WAIT_COORD,  # noqa: SLF001
-    KafkaError.REQUEST_TIMED_OUT,
+)
+"""Which of them it is, is chance."""
+UNSETTLED = (
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.NOT_CONTROLLER,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.BROKER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
 )
+"""A topic that was made, grown or deleted a moment ago."""
 _WHERE = re.compile(r"^.*?(?:bootstrap|/[0-9]+): ")
 _TIMES = re.compile(r"\s*\((?:after|install) .*$")
 
@@ -147,12 +145,11 @@ def kafka_failure(error: Exception, said: list[KafkaError], servers: str, secret
             Reason.KAFKA_REFUSED,
             f"Kafka at {servers} does not let us in: {_text(refusals[0])}. Correct {by}.",
         )
-    if own is None or own.code() in _AWAY or own.retriable():
-        what = own.name() if own is not None else "timed out"
-        return Failure(
-            Reason.KAFKA_UNAVAILABLE,
-            f"Kafka at {servers} does not answer ({what}). Is it up, and may the operator reach it?",
-        )
+    if own is None or own.code() in _SILENT:
+        text = f"Kafka at {servers} does not answer. Is it up, and may the operator reach it?"
+        return Failure(Reason.KAFKA_UNAVAILABLE, text)
+    if own.code() in UNSETTLED or own.retriable():
+        return Failure(Reason.KAFKA_UNAVAILABLE, f"Kafka at {servers} can't answer now: {own.name()}.")
     return Failure(
         Reason.KAFKA_REFUSED,
         f"Kafka at {servers} refuses: {own.name()}: {_text(own)}. Correct the resource, or the rights of "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -69,12 +70,21 @@ async def _asked(session: aiohttp.ClientSession, address: str, port: int) -> Raw
     try:
         # Not redirected: a pod must not send the operator to somebody else.
         async with session.get(f"http://{host}:{port}/status", allow_redirects=False) as answer:
-            if answer.status != HTTPStatus.OK or (answer.content_length or 0) > _LARGEST:
+            if answer.status != HTTPStatus.OK:
                 return None
-            given = await answer.json()
+            given = json.loads(await _body(answer))
     except (aiohttp.ClientError, TimeoutError, ValueError, OSError):
         return None
     return given if isinstance(given, dict) else None
+
+
+async def _body(answer: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in answer.content.iter_any():
+        body += chunk
+        if len(body) > _LARGEST:
+            raise ValueError("more than a status is long")
+    return bytes(body)
 
 
 def _troubles(status: Raw, conditions: Mapping[str, Raw]) -> Iterator[str]:
