@@ -15,13 +15,13 @@ from doublegate_operator.core.quantity import mebibytes, parse_quantity
 from doublegate_operator.core.sizing import pod_memory
 from doublegate_operator.core.wanted import Object
 
-__all__ = ["deployment"]
+__all__ = ["RESTRICTED", "deployment"]
 
 _DRAIN_SECONDS = 30.0
 """What the runtime gives started effects at a revocation, when their timeout is not longer."""
 _HAND_OVER_SECONDS = 15
 """Then it returns claims, commits and leaves the group."""
-_RESTRICTED = {
+RESTRICTED = {
     "runAsNonRoot": True,
     "readOnlyRootFilesystem": True,
     "allowPrivilegeEscalation": False,
@@ -94,7 +94,7 @@ def _container(spec: ConsumerSpec, image: str, partitions: int) -> Object:
         "image": image,
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "resources": _resources(spec, partitions),
-        "securityContext": _RESTRICTED,
+        "securityContext": RESTRICTED,
         # A start waits for brokers and the ledger; only later is silence a reason to end it.
         "startupProbe": _probe("/livez", periodSeconds=2, failureThreshold=60),
         "livenessProbe": _probe("/livez", periodSeconds=10, failureThreshold=3),

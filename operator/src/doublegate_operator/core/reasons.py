@@ -68,6 +68,12 @@ class Reason(StrEnum):
     BY_LAG = "ByLag"
     PAUSED = "Paused"
 
+    # A replay.
+    CONSUMER_MISSING = "ConsumerMissing"
+    REPLAY_RUNNING = "ReplayRunning"
+    REPLAY_COMPLETE = "ReplayComplete"
+    REPLAY_FAILED = "ReplayFailed"
+
     # Warnings.
     SATURATED = "Saturated"
     TTL_TOO_SHORT = "TtlTooShort"

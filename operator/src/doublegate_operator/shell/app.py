@@ -26,6 +26,7 @@ from doublegate_operator.shell.metrics import Metrics
 from doublegate_operator.shell.parts import Parts
 from doublegate_operator.shell.queue import WorkQueue
 from doublegate_operator.shell.reconcile import Reconciler
+from doublegate_operator.shell.replays import Replays
 from doublegate_operator.shell.settings import Settings
 from doublegate_operator.shell.view import Key, View, key_of
 from doublegate_operator.shell.watching import Watching
@@ -55,6 +56,7 @@ class Operator:
         self._metrics = Metrics(self._view, lambda: self._queue.depth, lambda: self._kube.calls)
         events = Events(self._kube, settings.pod_name)
         self._consumers = Reconciler(self._kube, self._view, parts, events, settings.core, self._metrics)
+        self._replays = Replays(self._kube, self._view, parts, events, settings.core, self._metrics)
         self._listing = Listing(self._kube, self._view, settings.namespaces)
         self._watching = Watching(self._told, settings.namespaces)
         leases = ApiLeases(client, settings.pod_namespace, settings.lease_name)
@@ -115,7 +117,8 @@ class Operator:
             self._queue.add(key)
 
     async def _look(self, key: Key) -> float | None:
-        return await self._consumers.look(key.namespace, key.name) if key.kind is CONSUMER else None
+        looks = self._consumers if key.kind is CONSUMER else self._replays
+        return await looks.look(key.namespace, key.name)
 
 
 async def _before(stop: asyncio.Event, work: Any) -> bool:

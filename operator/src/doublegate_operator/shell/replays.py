@@ -1,0 +1,208 @@
+"""One look at a DeadLetterReplay: its consumer, its Job, what the Job's pod tells; then what the plan wants."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from doublegate.contract.errors import InvalidConsumer, InvalidReplay
+from doublegate.contract.replay_progress import ReplayProgress
+from doublegate.contract.replay_resource import DeadLetterReplay, ReplayStatus, parse_replay
+from doublegate.contract.resource import IdempotentConsumer, parse_consumer
+from doublegate_operator.core.reasons import Reason
+from doublegate_operator.core.replay import (
+    JobFacts,
+    ReplayObserved,
+    ReplayPlan,
+    plan_replay,
+    refused_replay,
+)
+from doublegate_operator.core.replay_job import JOB_LABEL, job_name
+from doublegate_operator.core.settings import OperatorSettings
+from doublegate_operator.core.wanted import Event
+from doublegate_operator.shell.events import Events
+from doublegate_operator.shell.kinds import CONFIG_MAP, CONSUMER, JOB, POD, REPLAY
+from doublegate_operator.shell.kube import Kube, Refused
+from doublegate_operator.shell.metrics import Metrics
+from doublegate_operator.shell.parts import Parts
+from doublegate_operator.shell.view import Raw, View, controller_of
+
+__all__ = ["Replays"]
+
+log = logging.getLogger(__name__)
+
+_KINDS = {"ConfigMap": CONFIG_MAP, "Job": JOB}
+
+
+class Replays:
+    """Looks at DeadLetterReplays.
+
+    Args:
+        kube: the API.
+        view: what the cluster has.
+        parts: asks pods for their status.
+        events: where Events go.
+        settings: that plans depend on.
+        metrics: what is counted.
+        now: the time; a test's own.
+    """
+
+    def __init__(
+        self,
+        kube: Kube,
+        view: View,
+        parts: Parts,
+        events: Events,
+        settings: OperatorSettings,
+        metrics: Metrics,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._kube = kube
+        self._view = view
+        self._parts = parts
+        self._events = events
+        self._settings = settings
+        self._metrics = metrics
+        self._now = now
+
+    async def look(self, namespace: str, name: str) -> float | None:
+        """Do what is to be done now.
+
+        Returns:
+            Seconds until the next look; None when the resource is gone.
+        """
+        with self._metrics.look() as outcome:
+            known = self._view.get(REPLAY, namespace, name)
+            if known is None or "deletionTimestamp" in known.raw["metadata"]:
+                outcome("gone")  # its objects go with it
+                return None
+            planned = await self._plan(known.raw)
+            try:
+                for manifest in planned.objects:
+                    await self._make(manifest)
+            except Refused as problem:
+                await self._events.post(known.raw, Event("Warning", Reason.API_REFUSED, str(problem)))
+                raise
+            await self._write(known.raw, planned.status)
+            for event in planned.events:
+                await self._events.post(known.raw, event)
+            outcome("changed" if planned.objects else "done")
+            return planned.again
+
+    async def _plan(self, resource: Raw) -> ReplayPlan:
+        former = _status_of(resource)
+        try:
+            replay = parse_replay(resource, source="DeadLetterReplay")
+        except InvalidReplay as invalid:
+            text = "; ".join(map(str, invalid.problems))
+            generation = resource["metadata"].get("generation", 0)
+            return refused_replay(generation, former, self._now(), text)
+        consumer, problem = self._consumer(replay)
+        job = await self._job(replay)
+        progress, trouble = (None, None) if job is None else await self._told(self._pods(replay))
+        observed = ReplayObserved(
+            now=self._now(),
+            consumer=consumer,
+            problem=problem,
+            job=None if job is None else _job_facts(job, trouble),
+            progress=progress,
+            status=former,
+        )
+        return plan_replay(replay, observed, self._settings)
+
+    def _consumer(self, replay: DeadLetterReplay) -> tuple[IdempotentConsumer | None, str | None]:
+        name = replay.spec.consumer_ref.name
+        known = self._view.get(CONSUMER, replay.metadata.namespace, name)
+        if known is None:
+            return None, None
+        try:
+            return parse_consumer(known.raw, source=f"IdempotentConsumer {name}"), None
+        except InvalidConsumer as invalid:
+            return None, str(invalid)
+
+    async def _job(self, replay: DeadLetterReplay) -> Raw | None:
+        """The replay's own; asked for where the view has none, or a second one might be made."""
+        own = replay.metadata
+        known = self._view.get(JOB, own.namespace, job_name(own.name))
+        found = known.raw if known else await self._kube.get(JOB, own.namespace, job_name(own.name))
+        if found is None or (controller_of(found) or {}).get("uid") != own.uid:
+            return None
+        return found
+
+    def _pods(self, replay: DeadLetterReplay) -> list[Raw]:
+        """The Job's, the newest first."""
+        own = replay.metadata
+        pods = [
+            pod
+            for pod in self._view.all(POD)
+            if pod["metadata"]["namespace"] == own.namespace
+            and (pod["metadata"].get("labels") or {}).get(JOB_LABEL) == job_name(own.name)
+        ]
+        return sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
+
+    async def _told(self, pods: list[Raw]) -> tuple[ReplayProgress | None, str | None]:
+        """What the newest pod says, or said at its end; and why it can't start."""
+        trouble = None
+        for pod in pods:
+            if (told := _parsed(_last_words(pod))) is not None:
+                return told, trouble
+            for facts in await self._parts.observe_pods([pod]):
+                trouble = trouble or facts.trouble
+                if (told := _parsed(facts.status)) is not None:
+                    return told, trouble
+        return None, trouble
+
+    async def _make(self, manifest: Mapping[str, Any]) -> None:
+        made = await self._kube.apply(_KINDS[manifest["kind"]], manifest)
+        self._view.seen(_KINDS[manifest["kind"]], made)
+
+    async def _write(self, resource: Raw, status: ReplayStatus) -> None:
+        body = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+        if body == resource.get("status"):
+            return
+        written = await self._kube.write_status(REPLAY, resource, body)
+        if written is not None:
+            self._view.seen(REPLAY, written)
+
+
+def _status_of(resource: Raw) -> ReplayStatus | None:
+    """What was written last; None for nothing, and for what another version of the operator wrote."""
+    given = resource.get("status")
+    try:
+        return ReplayStatus.model_validate(given) if given else None
+    except ValidationError:
+        return None
+
+
+def _job_facts(job: Raw, trouble: str | None) -> JobFacts:
+    conditions = {c["type"]: c for c in (job.get("status") or {}).get("conditions") or ()}
+    complete, failed = conditions.get("Complete", {}), conditions.get("Failed", {})
+    why = str(failed.get("message") or failed.get("reason") or "the Job failed")
+    return JobFacts(
+        succeeded=complete.get("status") == "True",
+        failed=f"{why.rstrip('.')}." if failed.get("status") == "True" else None,
+        trouble=trouble,
+    )
+
+
+def _last_words(pod: Raw) -> str | None:
+    for container in (pod.get("status") or {}).get("containerStatuses") or ():
+        ended = (container.get("state") or {}).get("terminated") or {}
+        if ended.get("message"):
+            return str(ended["message"])
+    return None
+
+
+def _parsed(told: str | Mapping[str, Any] | None) -> ReplayProgress | None:
+    if told is None:
+        return None
+    try:
+        if isinstance(told, str):
+            return ReplayProgress.model_validate_json(told)
+        return ReplayProgress.model_validate(told)
+    except ValidationError:
+        return None
