@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from doublegate.cli import app
 from doublegate.contract import headers, metrics, refuse_unsupported, sizing, states, support
 from doublegate.contract.deadletter import DeadLetterReason
+from doublegate.contract.replay_resource import load_replay
 from doublegate.contract.resource import ConsumerSpec, load_consumer
 from doublegate.contract.scope import scope_tag
 from doublegate.gate.ledger_outcomes import ClaimOutcome, CompletionOutcome, FailureOutcome

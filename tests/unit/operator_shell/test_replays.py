@@ -154,6 +154,7 @@ def test_how_it_ended_outlives_its_job(rig: Rig) -> None:
 
 def test_a_job_that_somebody_deletes_is_made_again(rig: Rig) -> None:
     rig.look()
+    rig.look()
     started = rig.status["startedAt"]
     asyncio.run(rig.kube.delete(JOB, "shop", JOB_NAME))
     rig.look()

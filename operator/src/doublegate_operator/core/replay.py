@@ -144,7 +144,7 @@ def _counted(former: ReplayStatus, progress: ReplayProgress | None) -> ReplaySta
     """The status with what the pod told; what it did not tell stays."""
     if progress is None:
         return former
-    told = progress.model_dump(exclude_none=True, exclude={"dry_run", "sent", "error"})
+    told = progress.model_dump(by_alias=False, exclude_none=True, exclude={"dry_run", "sent", "error"})
     if not progress.position:
         told.pop("position")
     return former.model_copy(update=told)
