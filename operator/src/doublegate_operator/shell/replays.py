@@ -1,4 +1,4 @@
-"""One look at a DeadLetterReplay: its consumer, its Job, what the Job's pod tells; then what the plan wants."""
+"""One look at a DeadLetterReplay: consumer, Job, and what the Job's pod tells; then what the plan wants."""
 
 from __future__ import annotations
 
