@@ -40,8 +40,9 @@ __all__ = ["change_topics", "observe_kafka"]
 
 T = TypeVar("T")
 
-_TRIES = 4
 _PAUSE = 0.5
+_RESERVE = 5.0
+"""Seconds for the last try."""
 
 
 async def observe_kafka(consumer: IdempotentConsumer, root: Path) -> KafkaFacts | Failure:
@@ -77,7 +78,7 @@ def _with_client(consumer: IdempotentConsumer, root: Path, do: Callable[[KafkaCl
 
 def _settled(client: KafkaClient, consumer: IdempotentConsumer) -> KafkaFacts:
     """Not all brokers know at once of a topic that was just made or grown, be it by the former look."""
-    for _ in range(_TRIES - 1):
+    while client.seconds > _RESERVE:
         try:
             return _observe(client, consumer)
         except KafkaException as error:

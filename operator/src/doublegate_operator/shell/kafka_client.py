@@ -45,8 +45,11 @@ UNSETTLED = (
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
 )
-"""A topic that was made, grown or deleted a moment ago."""
+"""A topic that was made, grown or deleted a moment ago; a group's broker that is another now."""
 _WHERE = re.compile(r"^.*?(?:bootstrap|/[0-9]+): ")
 _TIMES = re.compile(r"\s*\((?:after|install) .*$")
 
