@@ -130,11 +130,11 @@ async def _before(stop: asyncio.Event, work: Any) -> bool:
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+            return True
+        return False
     finally:
         stopping.cancel()
-    if working.done():
-        working.result()
-        return True
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
-    return False
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
