@@ -137,7 +137,7 @@ HELM = GoBuild(
     programs={"helm": "helm.sh/helm/v4/cmd/helm"},
     release="v4.3.1",
     linker_flags=f"{STRIP} -X helm.sh/helm/v4/internal/version.version=v4.3.1",
-    about_lines=1_150,
+    about_lines=1_300,
     disk_needed=3 * GIB,
 )
 KUBECONFORM = GoBuild(
@@ -146,7 +146,7 @@ KUBECONFORM = GoBuild(
     programs={"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"},
     release="v0.8.0",
     linker_flags=STRIP,
-    about_lines=200,
+    about_lines=215,
     disk_needed=GIB,
 )
 PROMTOOL = GoBuild(
@@ -155,7 +155,7 @@ PROMTOOL = GoBuild(
     programs={"promtool": "github.com/prometheus/prometheus/cmd/promtool"},
     release="v0.316.0",
     linker_flags=f"{STRIP} -X github.com/prometheus/common/version.Version=v0.316.0",
-    about_lines=1_500,
+    about_lines=1_200,
     disk_needed=4 * GIB,
     tags="remove_all_sd",  # service discovery, for which rules have no use, is most of what it would take
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from doublegate.local.errors import LocalStackError
 from doublegate.local.servers.go_build import GoBuild
 from tools import builds
 
-__all__ = ["CHARTS", "CI", "NAMESPACE", "OPERATOR", "Rendered", "helm", "program", "render"]
+__all__ = ["CHARTS", "CI", "NAMESPACE", "OPERATOR", "Rendered", "helm", "lacking", "program", "render"]
 
 CHARTS = Path(__file__).parents[2] / "charts"
 OPERATOR = CHARTS / "doublegate-operator"
@@ -27,13 +28,25 @@ SECONDS = 60
 
 Object = dict[str, Any]
 
+_asked: dict[str, str] = {}
+
+
+def lacking(build: GoBuild, on_progress: Callable[[str], None] = print) -> str:
+    """Why a program can't be had; empty once it is there. A build that failed is not tried again."""
+    if build.name not in _asked:
+        try:
+            builds.provide(build, on_progress)
+        except LocalStackError as error:
+            _asked[build.name] = str(error)
+        else:
+            _asked[build.name] = ""
+    return _asked[build.name]
+
 
 def program(build: GoBuild, name: str) -> str:
-    """A program, built if it must be; the test is skipped, aloud, where that can't be done."""
-    try:
-        builds.provide(build, lambda text: print(text, flush=True))
-    except LocalStackError as error:
-        pytest.skip(f"{name} can't be had here: {error}")
+    """A program; the test is skipped, aloud, where it can't be had."""
+    if problem := lacking(build):
+        pytest.skip(f"{name} can't be had here: {problem}")
     return str(build.program(name))
 
 

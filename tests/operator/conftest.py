@@ -11,7 +11,7 @@ from lightkube.config.kubeconfig import KubeConfig
 
 from doublegate.local.errors import LocalStackError
 from tests.operator.api_server import ApiServer
-from tests.operator.chart import CHARTS
+from tests.operator.chart import CHARTS, lacking
 from tools import builds
 
 if TYPE_CHECKING:
@@ -31,10 +31,14 @@ class Kubectl(Protocol):
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build before the first test, whose deadline this would break."""
-    wanted = any("api_server" in getattr(item, "fixturenames", ()) for item in session.items)
-    if not wanted or session.config.option.collectonly:
+    if session.config.option.collectonly:
         return
     terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    if any(item.path.name.startswith("test_charts") for item in session.items):
+        for build in builds.CHARTS:
+            lacking(build, lambda line: terminal.write_line(f"charts: {line}"))
+    if not any("api_server" in getattr(item, "fixturenames", ()) for item in session.items):
+        return
     try:
         for build in NEEDED:
             builds.provide(build, lambda line: terminal.write_line(f"API server: {line}"))

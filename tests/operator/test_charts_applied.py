@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,29 +18,15 @@ from tools import builds
 
 if TYPE_CHECKING:
     from tests.operator.api_server import ApiServer
+    from tests.operator.conftest import Kubectl
 
 EXAMPLES = CHARTS.parent / "examples"
 PROMETHEUS = "monitoring.coreos.com"
 """Its CRDs are not here: what the chart renders of them is checked by other tests."""
 SECONDS = 60
 
+pytestmark = pytest.mark.usefixtures("crds")
 each_set = pytest.mark.parametrize("values", sorted(CI))
-Kubectl = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def kubectl(api_server: ApiServer) -> Kubectl:
-    """Runs kubectl on the server."""
-    command = [program(builds.KUBERNETES, "kubectl"), f"--kubeconfig={api_server.kubeconfig}"]
-
-    def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*command, *arguments], input=stdin, capture_output=True, text=True, timeout=SECONDS, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +47,7 @@ def namespaces(kubectl: Kubectl) -> Iterator[None]:
 def schemas(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """For kubeconform: of the server's kinds and of ours."""
     folder = tmp_path_factory.mktemp("schemas")
-    write_builtin(folder, json.loads(kubectl("get", "--raw", "/openapi/v2").stdout))
+    write_builtin(folder, json.loads(kubectl("get", "--raw", "/openapi/v2")))
     write_custom(folder, render(chart=CHARTS / "doublegate-crds").of("CustomResourceDefinition"))
     return folder
 
@@ -116,24 +102,40 @@ def test_kubectl_applies_it_twice_without_a_warning(kubectl: Kubectl, values: st
     ]
     text = yaml.safe_dump_all(objects)
     for _ in range(2):
-        done = kubectl("apply", "--server-side", "--filename=-", stdin=text)
-        assert "Warning" not in done.stderr, done.stderr
+        kubectl("apply", "--server-side", "--warnings-as-errors", "--filename=-", stdin=text)
     kubectl("delete", "--wait=false", "--filename=-", stdin=text)
 
 
 @pytest.mark.usefixtures("namespaces")
-def test_helm_installs_upgrades_and_removes_it(api_server: ApiServer, kubectl: Kubectl) -> None:
+def test_pods_that_are_not_restricted_would_be_warned_of(kubectl: Kubectl) -> None:
+    deployment = render(f"--values={CI['usual']}").one("Deployment")
+    del deployment["spec"]["template"]["spec"]["containers"][0]["securityContext"]
+    with pytest.raises(AssertionError, match="would violate PodSecurity"):
+        kubectl(
+            "apply",
+            "--server-side",
+            "--dry-run=server",
+            "--warnings-as-errors",
+            "--filename=-",
+            stdin=yaml.safe_dump(deployment),
+        )
+
+
+@pytest.mark.usefixtures("namespaces")
+def test_helm_installs_upgrades_and_removes_it_and_the_crds_stay(
+    api_server: ApiServer, kubectl: Kubectl
+) -> None:
     where = [f"--kubeconfig={api_server.kubeconfig}", f"--namespace={NAMESPACE}"]
-    values = [f"--values={CI['usual']}", "--set=crds.enabled=false"]
-    helm("install", "dg", OPERATOR, *where, *values)
-    helm("upgrade", "dg", OPERATOR, *where, *values, "--set=watch.namespaces={shop,billing}")
-    role = json.loads(
-        kubectl("get", "role", "dg-doublegate-operator", "--namespace=shop", "--output=json").stdout
-    )
+    values = f"--values={CI['usual']}"
+    # The definitions are there before, from other tests.
+    helm("install", "dg", OPERATOR, *where, values, "--take-ownership")
+    helm("upgrade", "dg", OPERATOR, *where, values, "--set=watch.namespaces={shop,billing}")
+    role = json.loads(kubectl("get", "role", "dg-doublegate-operator", "--namespace=shop", "--output=json"))
     assert role["rules"] == rules()
     helm("uninstall", "dg", *where)
     left = kubectl("get", "role,rolebinding,deployment,serviceaccount", "--all-namespaces", "--output=name")
-    assert "doublegate-operator" not in left.stdout
+    assert "dg-doublegate-operator" not in left
+    assert "idempotentconsumers.doublegate.dev" in kubectl("get", "crd", "--output=name")
 
 
 @pytest.mark.usefixtures("namespaces")
@@ -152,7 +154,7 @@ def test_the_operator_may_do_what_it_needs_and_nothing_beyond(kubectl: Kubectl) 
             "kind": "SelfSubjectAccessReview",
             "spec": {"resourceAttributes": attributes(verb, what, namespace)},
         }
-        said = kubectl("create", "--output=json", "--filename=-", me, stdin=json.dumps(review)).stdout
+        said = kubectl("create", "--output=json", "--filename=-", me, stdin=json.dumps(review))
         return bool(json.loads(said)["status"]["allowed"])
 
     assert may("get", "secrets")
