@@ -103,6 +103,9 @@ CONSUMERS = (
     Bad("few bytes", {"flow": {"maxBytes": "1Ki"}}, "spec.flow.maxBytes"),
     Bad("an unknown mode", {"mode": "Sometimes"}, "spec.mode"),
     Bad("a password in a URL", {"ledger": {"url": "redis://u:p@valkey:6379"}}, "spec.ledger.url"),
+    Bad("no rate", {"filter": {"expectedRate": 0}}, "spec.filter.expectedRate"),
+    Bad("no capacity", {"scaling": {"initialRate": 0}}, "spec.scaling.initialRate"),
+    Bad("never a false positive", {"filter": {"falsePositiveRate": 0}}, "spec.filter.falsePositiveRate"),
     Bad("no partitions", {"kafka": {"partitions": 0}}, "spec.kafka.partitions"),
 )
 

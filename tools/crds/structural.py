@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from doublegate.contract.cel import Cel, between
@@ -101,11 +102,17 @@ class _Writer:
 
     def _property(self, given: Schema, at: str, *, required: bool) -> Schema:
         made = self.node(given, at)
-        # The defaults within a section count only where the section is there.
-        optional = not required and "default" not in given and "properties" in made
-        return made | ({"default": {}} if optional and "required" not in made else {})
+        if required or "default" in given or "properties" not in made or "required" in made:
+            return made
+        # Defaults within a section count only where it is there, and its rules look at this one as it stands.
+        inner = made["properties"].items()
+        default = {name: deepcopy(one["default"]) for name, one in inner if "default" in one}
+        return made | {"default": default}
 
     def _range(self, schema: Schema, made: Schema, at: str) -> list[Cel]:
+        if schema.get("minimum", 0) % 1:
+            # The API server cuts the bound to a whole number when it looks at one: `0` would pass.
+            return [between(at, str(schema["minimum"]), str(schema["maximum"]), kind="number")]
         if "x-between" not in schema:
             return []
         lowest, highest = schema["x-between"]

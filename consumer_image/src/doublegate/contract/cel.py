@@ -133,8 +133,10 @@ REPLAY = (
 
 
 def between(at: str, lowest: str, highest: str, *, kind: str) -> Cel:
-    """The range of a duration or of a byte size."""
+    """The range of a duration, of a byte size or of a number."""
     message = f"{at}: allowed: {lowest} to {highest}"
+    if kind == "number":
+        return Cel(at, f"self >= {float(lowest)} && self <= {float(highest)}", message)
     if kind == "quantity":
         value = "quantity(string(self))"
         low, high = f"quantity('{lowest}')", f"quantity('{highest}')"
