@@ -56,6 +56,23 @@ def _over(base: Object, over: Object) -> Object:
     return made
 
 
+GOOD = (
+    {"handler": {"python": None, "http": {"url": "http://api:80/"}, "timeout": "1h"}},
+    {"handler": {"timeout": "10ms"}, "flow": {"maxBytes": 1 << 20, "concurrency": {"min": 8, "max": 8}}},
+    {"flow": {"maxBytes": "64Gi"}, "filter": {"window": "29d24h", "expectedRate": 1}},
+    {"filter": {"window": "720h", "expectedRate": 0.001, "falsePositiveRate": 1e-6}},
+    {"filter": {"window": "1d"}, "ledger": {"claim": "PerPartition", "ttl": "24h"}},
+    {"inbox": {"secretRef": "postgres", "retention": "2d"}, "dlq": {"retention": "1d24h"}},
+    {"ledger": {"onUnavailable": "Bypass", "ttl": "365d"}, "inbox": {"secretRef": "postgres"}},
+    {"retries": {"initialBackoff": "1h", "maxBackoff": "1d"}, "scaling": {"targetDrain": "1d"}},
+    {"retries": {"initialBackoff": "1ms", "maxBackoff": "1ms"}, "dlq": {"breaker": {"failureRatio": 1}}},
+    {"scaling": {"mode": "Manual", "minReplicas": 0}, "telemetry": {"sampleRatio": 0}},
+    {"schema": {"registryUrl": "http://registry:8080/apis/ccompat/v7"}, "paused": True},
+    {"reprocess": {"id": "x", "ranges": [{"partition": 0, "fromOffset": 5, "toOffset": 6}]}},
+    {"pod": {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}},
+)
+"""Changes on top of the good consumer that leave it good: at the bounds."""
+
 _PER_PARTITION = {"claim": "PerPartition", "ttl": "5m"}
 
 CONSUMERS = (
@@ -96,6 +113,21 @@ CONSUMERS = (
         {"inbox": {"secretRef": "postgres", "retention": "2h"}, "dlq": {"retention": "3h"}},
         "spec.inbox.retention",
     ),
+    Bad(
+        "rows shorter than letters, in days",
+        {"inbox": {"secretRef": "postgres", "retention": "1d12h"}, "dlq": {"retention": "2d"}},
+        "spec.inbox.retention",
+    ),
+    Bad(
+        "grants and a window short of days",
+        {"ledger": {"claim": "PerPartition", "ttl": "1d1s"}, "filter": {"window": "24h"}},
+        "spec.filter.window",
+    ),
+    Bad("a long window", {"filter": {"window": "31d"}}, "spec.filter.window"),
+    Bad("a window a bit too long", {"filter": {"window": "30d1s"}}, "spec.filter.window"),
+    Bad("a window of many hours", {"filter": {"window": "721h"}}, "spec.filter.window"),
+    Bad("a window of no days", {"filter": {"window": "0d"}}, "spec.filter.window"),
+    Bad("a window of all times", {"filter": {"window": "99999999999999999999999d"}}, "spec.filter.window"),
     Bad("a timeout of days", {"handler": {"timeout": "1d"}}, "spec.handler.timeout"),
     Bad("a short timeout", {"handler": {"timeout": "1ms"}}, "spec.handler.timeout"),
     Bad("a long session", {"ledger": {"session": "46s"}}, "spec.ledger.session"),

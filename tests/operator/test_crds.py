@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from doublegate.contract.resource import parse_consumer
 from tests import bad_resources as resources
 
 if TYPE_CHECKING:
@@ -20,6 +21,15 @@ pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("crds")]
 def put(kubectl: Kubectl, namespace: str, resource: resources.Object) -> Any:
     answer = kubectl(f"--namespace={namespace}", "apply", "-f", "-", "-o", "json", stdin=json.dumps(resource))
     return json.loads(answer)
+
+
+@pytest.mark.parametrize("change", resources.GOOD, ids=str)
+def test_a_good_consumer_is_taken_and_reads_the_same(
+    change: resources.Object, kubectl: Kubectl, namespace: str
+) -> None:
+    given = resources.consumer(**change)
+    made = put(kubectl, namespace, given)
+    assert parse_consumer(made).spec == parse_consumer(given).spec
 
 
 @pytest.mark.parametrize("bad", resources.CONSUMERS, ids=lambda bad: bad.name)

@@ -11,6 +11,11 @@ from doublegate.contract.support import refuse_unsupported
 from tests import bad_resources as resources
 
 
+@pytest.mark.parametrize("change", resources.GOOD, ids=str)
+def test_a_good_consumer_is_taken(change: resources.Object) -> None:
+    parse_consumer(resources.consumer(**change))
+
+
 @pytest.mark.parametrize("bad", resources.CONSUMERS, ids=lambda bad: bad.name)
 def test_a_bad_consumer_is_refused(bad: resources.Bad) -> None:
     parse_consumer(resources.consumer())

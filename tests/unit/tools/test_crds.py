@@ -57,7 +57,10 @@ def test_every_field_of_the_models_is_there() -> None:
         field.alias or name for name, field in ConsumerSpec.model_fields.items()
     }
     assert spec["properties"]["kafka"]["required"] == ["bootstrapServers", "topic", "group"]
-    assert spec["properties"]["ledger"]["default"] == {}
+    assert spec["properties"]["dlq"]["default"] == {
+        "retention": "14d",
+        "breaker": {"failureRatio": 0.5, "window": "30s"},
+    }
     assert spec["properties"]["ledger"]["properties"]["ttl"]["default"] == "1h"
 
 
@@ -86,11 +89,17 @@ def test_a_rule_about_nothing_is_refused() -> None:
 
 def test_ranges_of_durations() -> None:
     hours = between("spec.x", "10ms", "1h", kind="duration")
-    assert hours.rule.split(" && ") == [
-        "!self.contains('d')",
-        "duration(self) >= duration('10ms')",
-        "duration(self) <= duration('1h')",
+    assert hours.rule.split(" : ") == [
+        "self.contains('d') ? false",
+        "duration(self) >= duration('10ms') && duration(self) <= duration('1h')",
     ]
     days = between("spec.x", "1s", "30d", kind="duration")
-    assert days.rule.startswith("self.contains('d') || ")
-    assert days.rule.endswith("(duration(self) <= duration('720h'))")
+    assert days.rule.startswith("self.contains('d') ? int(")
+    assert days.rule.endswith("duration(self) <= duration('2592000s')")
+
+
+def test_a_fractional_bound_has_a_rule_of_its_own() -> None:
+    """The API server would cut it to a whole number."""
+    rate = schema_of("deadletterreplays")["properties"]["spec"]["properties"]["rate"]
+    [rule] = rate["x-kubernetes-validations"]
+    assert rule["rule"] == "self >= 0.001 && self <= 10000000.0"

@@ -1,12 +1,17 @@
 """The rules of `rules.py` as CEL, for the API server: it refuses what breaks them before anybody sees it.
 
-CEL knows no days, and its cost limit forbids cutting texts apart. So a duration that names days is compared
-by the operator alone, which checks every resource with the models.
+Every rule there has one here, and both name the field. CEL's durations know no days, so what may name days is
+compared by whole seconds; a fraction of a second between two of them is told by the models alone.
 """
 
 from typing import NamedTuple
 
+from doublegate.contract.units import parse_duration
+
 __all__ = ["CONSUMER", "REPLAY", "Cel", "between"]
+
+_DAY = 86_400
+"""Seconds."""
 
 
 class Cel(NamedTuple):
@@ -23,8 +28,14 @@ class Cel(NamedTuple):
     message: str
 
 
-def _no_days(*fields: str) -> str:
-    return " && ".join(f"!{field}.contains('d')" for field in fields)
+def _seconds(text: str) -> str:
+    return f"({text}.contains('d') ? {_with_days(text)} : duration({text}).getSeconds())"
+
+
+def _with_days(text: str) -> str:
+    day = f"{text}.indexOf('d')"
+    rest = f"({text}.endsWith('d') ? 0 : duration({text}.substring({day} + 1)).getSeconds())"
+    return f"int({text}.substring(0, {day})) * {_DAY} + {rest}"
 
 
 def _immutable(at: str) -> Cel:
@@ -39,8 +50,8 @@ CONSUMER = (
     ),
     Cel(
         "spec.retries",
-        f"!({_no_days('self.initialBackoff', 'self.maxBackoff')}) || "
-        "duration(self.maxBackoff) >= duration(self.initialBackoff)",
+        # initialBackoff is an hour at most.
+        "self.maxBackoff.contains('d') || duration(self.maxBackoff) >= duration(self.initialBackoff)",
         "spec.retries.maxBackoff: allowed: at least initialBackoff",
     ),
     Cel(
@@ -100,8 +111,8 @@ CONSUMER = (
     ),
     Cel(
         "spec",
-        f"self.ledger.claim != 'PerPartition' || !({_no_days('self.filter.window', 'self.ledger.ttl')}) || "
-        "duration(self.filter.window) >= duration(self.ledger.ttl)",
+        "self.ledger.claim != 'PerPartition' || "
+        f"{_seconds('self.filter.window')} >= {_seconds('self.ledger.ttl')}",
         "spec.filter.window: allowed: at least ledger.ttl with claim PerPartition",
     ),
     Cel(
@@ -112,8 +123,7 @@ CONSUMER = (
     ),
     Cel(
         "spec",
-        f"!has(self.inbox) || !({_no_days('self.inbox.retention', 'self.dlq.retention')}) || "
-        "duration(self.inbox.retention) >= duration(self.dlq.retention)",
+        f"!has(self.inbox) || {_seconds('self.inbox.retention')} >= {_seconds('self.dlq.retention')}",
         "spec.inbox.retention: allowed: at least dlq.retention, or a replay could run twice",
     ),
     _immutable("spec.kafka.topic"),
@@ -141,12 +151,11 @@ def between(at: str, lowest: str, highest: str, *, kind: str) -> Cel:
         value = "quantity(string(self))"
         low, high = f"quantity('{lowest}')", f"quantity('{highest}')"
         return Cel(at, f"{value}.compareTo({low}) >= 0 && {value}.compareTo({high}) <= 0", message)
-    bounds = []
-    if not lowest.endswith("d"):
-        bounds.append(f"duration(self) >= duration('{lowest}')")
-    if not highest.endswith("d"):
-        bounds.append(f"duration(self) <= duration('{highest}')")
-        return Cel(at, f"!self.contains('d') && {' && '.join(bounds)}", message)
-    days = int(highest.removesuffix("d"))
-    bounds.append(f"duration(self) <= duration('{days * 24}h')")
-    return Cel(at, f"self.contains('d') || {' && '.join(f'({bound})' for bound in bounds)}", message)
+    low, high = (f"{parse_duration(bound):.0f}" for bound in (lowest, highest))
+    if highest.endswith("d"):
+        days = f"{_with_days('self')} >= {low} && {_with_days('self')} <= {high}"
+        highest = f"{high}s"
+    else:
+        days = "false"
+    plain = f"duration(self) >= duration('{lowest}') && duration(self) <= duration('{highest}')"
+    return Cel(at, f"self.contains('d') ? {days} : {plain}", message)
