@@ -177,5 +177,5 @@ async def until(ask: Callable[[], Awaitable[T]], seconds: float = 30) -> T:
     deadline = time.monotonic() + seconds
     while not (answer := await ask()):
         assert time.monotonic() < deadline, f"not within {seconds} s, the last answer was {answer!r}"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.1)
     return answer
