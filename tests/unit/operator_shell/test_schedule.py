@@ -87,16 +87,17 @@ def test_a_change_does_not_wait_for_the_backoff() -> None:
     assert schedule.take(301) == "a"
 
 
-def test_the_forgotten_is_not_taken_and_has_no_past() -> None:
+def test_what_is_done_for_good_has_no_past() -> None:
     schedule = _always(0.5)
     schedule.add("a", at=0)
     schedule.take(0)
     schedule.failed("a", 0)
-    schedule.forget("a")
-    assert schedule.take(100) is None
-    schedule.add("a", at=0)
-    assert schedule.take(0) == "a"
-    assert schedule.failed("a", 0) == 1
+    schedule.take(2)
+    schedule.done("a", 2, again=None)
+    assert schedule.take(1000) is None
+    schedule.add("a", at=2)
+    assert schedule.take(2) == "a"
+    assert schedule.failed("a", 2) == 1
 
 
 class Model(RuleBasedStateMachine):

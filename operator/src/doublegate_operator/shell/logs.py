@@ -68,10 +68,6 @@ class Once:
         if self._known.pop(about, None) is not None:
             self._logger.info("in order again: %s", about)
 
-    def forget(self, about: Hashable) -> None:
-        """What it was about is gone."""
-        self._known.pop(about, None)
-
     def _new(self, about: Hashable, text: str) -> bool:
         if self._known.get(about) == text:
             return False

@@ -48,12 +48,6 @@ class Schedule(Generic[K]):
         """Look at it at that time at the latest; the earliest of several counts."""
         self._due[key] = min(at, self._due.get(key, at))
 
-    def forget(self, key: K) -> None:
-        """Nothing is known of it any more; a look that is under way goes on."""
-        self._due.pop(key, None)
-        self._rested.pop(key, None)
-        self._failures.pop(key, None)
-
     def take(self, now: float) -> K | None:
         """The key that waits longest, which is then in the caller's hands; None when none is due."""
         free = [(self._when(key), key) for key in self._due if key not in self._taken]
