@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
+from doublegate.contract import rules
 from doublegate.contract.cel import CONSUMER, REPLAY, Cel, between
 from doublegate.contract.consumer_spec import ConsumerSpec
 from tests.bad_resources import CONSUMERS, REPLAYS, UNCHANGEABLE, Bad
@@ -69,6 +72,12 @@ def test_every_rule_has_a_bad_resource() -> None:
     for cel in CONSUMER:
         assert any(cel.message.startswith(field) for field in told), cel
     assert any(cel.message.startswith(field) for cel in REPLAY for field in told)
+
+
+def test_every_rule_of_the_models_has_one_in_cel() -> None:
+    fields = set(re.findall(r'"(spec\.[A-Za-z.]+)', inspect.getsource(rules)))
+    assert len(fields) > 12
+    assert {field for field in fields if not any(cel.message.startswith(field) for cel in CONSUMER)} == set()
 
 
 @pytest.mark.parametrize("bad", CONSUMERS, ids=lambda bad: bad.name)

@@ -1,11 +1,12 @@
 """The `DeadLetterReplay` resource: which dead letters of a consumer are sent again, once."""
 
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, Strict, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from doublegate.contract.consumer_status import Condition, Written
@@ -31,7 +32,18 @@ __all__ = [
 MOST_NAMED = 1000
 """Reasons and ids of one selector: a resource is no place for a list without end."""
 
-_Instant = Annotated[AwareDatetime, Strict(strict=False)]
+
+def _instant(value: object) -> datetime:
+    """No numbers: pydantic would take them for seconds since 1970, and the API server doesn't."""
+    with suppress(ValueError):
+        if isinstance(value, str) and "T" in value:
+            value = datetime.fromisoformat(value)
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value
+    raise PydanticCustomError("dg_instant", "allowed: a time with its zone, such as 2026-03-01T00:00:00Z")
+
+
+_Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
 class ConsumerRef(Section):
