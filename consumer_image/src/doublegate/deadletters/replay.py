@@ -102,7 +102,8 @@ class Replay:
         """Send what is selected, up to where the topic ends now.
 
         Raises:
-            ReplayFailed: A letter was not acknowledged; the same replay id goes on from there.
+            ReplayFailed: A letter was not acknowledged, or the brokers did not keep the progress; the same
+                replay id goes on from there.
             TopicUnreadable: The dead-letter or the replay topic is not there.
         """
         report = ReplayReport(self.replay_id, self.dry_run)
@@ -125,6 +126,11 @@ class Replay:
                     on_progress(report)
                     self._pace(report.replayed - before, began)
             self._finish_batch(sender, report, progress)
+        except KafkaException as error:
+            raise ReplayFailed(
+                f"{self.dlq}: the progress can't be kept: {error.args[0].str()}; run it again with "
+                f"--replay-id {self.replay_id} to go on"
+            ) from error
         finally:
             progress.close()
         return report

@@ -81,7 +81,7 @@ class ReplayJob:
         if self._report is None:
             return
         text = self._progress.model_dump_json(by_alias=True, exclude_none=True)
-        if len(text) > LONGEST_REPORT:
+        if len(text.encode()) > LONGEST_REPORT:
             short = self._progress.model_copy(update={"position": {}})
             text = short.model_dump_json(by_alias=True, exclude_none=True)
         self._report.write_text(text)
