@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from doublegate_operator.shell.kinds import Kind
 
 NAME, JOB_NAME = "again", "again-replay"
+DONE = {"type": "Complete", "status": "True"}
 
 
 class Parts(FakeParts):
@@ -181,11 +182,47 @@ def test_a_bad_resource_fails_and_makes_nothing() -> None:
     assert (JOB, "shop", JOB_NAME) not in rig.kube.objects
 
 
-def test_a_foreign_job_of_that_name_is_not_ours(rig: Rig) -> None:
-    meta = {"name": JOB_NAME, "namespace": "shop"}
-    rig.kube.put(JOB, {"metadata": meta, "status": {"conditions": [{"type": "Complete", "status": "True"}]}})
+@pytest.mark.parametrize("kind", [JOB, CONFIG_MAP], ids=str)
+def test_a_foreign_object_of_that_name_is_left_alone(rig: Rig, kind: Kind) -> None:
+    foreign = {"metadata": {"name": JOB_NAME, "namespace": "shop"}, "status": {"conditions": [DONE]}}
+    rig.kube.put(kind, foreign)
+    before = rig.of(kind)
+    rig.look()
+    assert rig.of(kind) == before
+    assert (rig.status["phase"], rig.condition("Ready")) == ("Pending", ("False", "ConflictingObject"))
+    assert f"{kind} shop/{JOB_NAME}" in rig.status["conditions"][0]["message"]
+    asyncio.run(rig.kube.delete(kind, "shop", JOB_NAME))
     rig.look()
     assert rig.status["phase"] == "Running"
+
+
+def test_a_job_that_is_refused_is_said_and_tried_again(rig: Rig) -> None:
+    rig.kube.refuses.add(JOB)
+    assert (rig.look() or 0) > 0
+    assert (rig.status["phase"], rig.condition("Ready")) == ("Pending", ("False", "ApiRefused"))
+    rig.kube.refuses.clear()
+    rig.look()
+    assert rig.status["phase"] == "Running"
+    assert rig.kube.events() == ["ApiRefused", "ReplayRunning"]
+
+
+@pytest.mark.parametrize("phase", ["Complete", "Failed"])
+def test_an_end_that_another_version_wrote_is_an_end(phase: str) -> None:
+    rig = Rig(rate=-1)  # which this version refuses
+    rig.kube.put(CONSUMER, resource())
+    replay = rig.of(REPLAY, NAME)
+    replay["status"] = {"phase": phase, "newField": 1}
+    rig.kube.put(REPLAY, replay)
+    before = list(rig.kube.writes)
+    assert rig.look() is None
+    assert rig.kube.writes == before
+
+
+def test_a_former_replay_s_pod_is_not_believed(rig: Rig) -> None:
+    rig.look()
+    rig.pod("of-a-former", {"replayId": "u-6", "matched": 99, "replayed": 99})
+    rig.look()
+    assert "replayed" not in rig.status
 
 
 def test_nothing_is_written_when_nothing_changed(rig: Rig) -> None:

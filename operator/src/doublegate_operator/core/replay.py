@@ -10,19 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from doublegate.contract.consumer_status import Condition
 from doublegate.contract.replay_progress import ReplayProgress
 from doublegate.contract.replay_resource import DeadLetterReplay, Phase, ReplayStatus
 from doublegate.contract.resource import IdempotentConsumer
-from doublegate_operator.core.reasons import ConditionType, Reason
+from doublegate_operator.core.facts import Failure
+from doublegate_operator.core.reasons import Reason
 from doublegate_operator.core.replay_job import job_name, replay_objects
+from doublegate_operator.core.replay_status import conditions, counted, ended, events
 from doublegate_operator.core.settings import OperatorSettings
 from doublegate_operator.core.status import stamp
 from doublegate_operator.core.wanted import Event, Object
 
-__all__ = ["JobFacts", "ReplayObserved", "ReplayPlan", "plan_replay", "refused_replay"]
+__all__ = ["JobFacts", "ReplayObserved", "ReplayPlan", "blocked_replay", "plan_replay", "refused_replay"]
 
-_SOON, _LATE = 2.0, 300.0
+_SOON, _LATER, _LATE = 2.0, 30.0, 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +82,11 @@ class ReplayPlan:
 def plan_replay(replay: DeadLetterReplay, seen: ReplayObserved, settings: OperatorSettings) -> ReplayPlan:
     """Make the Job, follow it, and keep how it ended."""
     former = seen.status or ReplayStatus()
-    if former.phase in (Phase.COMPLETE, Phase.FAILED):
+    if ended(former.phase):
         return ReplayPlan(former)
     if seen.job is None:
         return _begin(replay, seen, former, settings)
-    status = _counted(former, seen.progress)
+    status = counted(former, seen.progress)
     if seen.job.succeeded:
         left = "" if status.complete is not False else "; maxEvents was reached, more letters are left"
         text = f"{status.replayed or 0} letters were sent{left}."
@@ -106,15 +107,24 @@ def plan_replay(replay: DeadLetterReplay, seen: ReplayObserved, settings: Operat
 
 def refused_replay(generation: int, former: ReplayStatus | None, now: datetime, message: str) -> ReplayPlan:
     """For a resource that the models refuse: it fails, and changes nothing."""
-    known = former or ReplayStatus()
-    status = known.model_copy(
-        update={
-            "observed_generation": generation,
-            "phase": Phase.FAILED,
-            "conditions": _conditions(former, generation, now, Phase.FAILED, Reason.INVALID, message),
-        }
-    )
-    return ReplayPlan(status, events=_events(former, status, Reason.INVALID, message))
+    return _without_look(generation, former, now, Phase.FAILED, Failure(Reason.INVALID, message), _LATE)
+
+
+def blocked_replay(generation: int, former: ReplayStatus | None, now: datetime, why: Failure) -> ReplayPlan:
+    """For a Job that can't be made: the replay waits until it can."""
+    return _without_look(generation, former, now, Phase.PENDING, why, _LATER)
+
+
+def _without_look(
+    generation: int, former: ReplayStatus | None, now: datetime, phase: Phase, why: Failure, again: float
+) -> ReplayPlan:
+    update = {
+        "observed_generation": generation,
+        "phase": phase,
+        "conditions": conditions(former, generation, now, phase, why.reason, why.message),
+    }
+    status = (former or ReplayStatus()).model_copy(update=update)
+    return ReplayPlan(status, events=events(former, status, why.reason, why.message), again=again)
 
 
 def _begin(
@@ -140,16 +150,6 @@ def _begin(
     return ReplayPlan(made.status, objects, made.events, _SOON)
 
 
-def _counted(former: ReplayStatus, progress: ReplayProgress | None) -> ReplayStatus:
-    """The status with what the pod told; what it did not tell stays."""
-    if progress is None:
-        return former
-    told = progress.model_dump(by_alias=False, exclude_none=True, exclude={"dry_run", "sent", "error"})
-    if not progress.position:
-        told.pop("position")
-    return former.model_copy(update=told)
-
-
 def _going(
     replay: DeadLetterReplay,
     seen: ReplayObserved,
@@ -159,7 +159,7 @@ def _going(
     message: str,
 ) -> ReplayPlan:
     made = _stated(replay, seen, status, phase, reason, message)
-    return ReplayPlan(made, events=_events(seen.status, made, reason, message), again=_SOON)
+    return ReplayPlan(made, events=events(seen.status, made, reason, message), again=_SOON)
 
 
 def _end(
@@ -172,7 +172,7 @@ def _end(
 ) -> ReplayPlan:
     ended = status.model_copy(update={"finished_at": stamp(seen.now)})
     made = _stated(replay, seen, ended, phase, reason, message)
-    return ReplayPlan(made, events=_events(seen.status, made, reason, message))
+    return ReplayPlan(made, events=events(seen.status, made, reason, message))
 
 
 def _stated(
@@ -184,42 +184,9 @@ def _stated(
     message: str,
 ) -> ReplayStatus:
     generation = replay.metadata.generation or 0
-    conditions = _conditions(seen.status, generation, seen.now, phase, reason, message)
-    return status.model_copy(
-        update={"observed_generation": generation, "phase": phase, "conditions": conditions}
-    )
-
-
-def _conditions(
-    former: ReplayStatus | None, generation: int, now: datetime, phase: Phase, reason: Reason, message: str
-) -> list[Condition]:
-    """Ready, Reconciling and Stalled, as kstatus reads them."""
-    times = {c.type: (c.status, c.last_transition_time) for c in former.conditions} if former else {}
-    truths = {
-        ConditionType.READY: phase is Phase.COMPLETE,
-        ConditionType.RECONCILING: phase in (Phase.PENDING, Phase.RUNNING),
-        ConditionType.STALLED: phase is Phase.FAILED,
+    update = {
+        "observed_generation": generation,
+        "phase": phase,
+        "conditions": conditions(seen.status, generation, seen.now, phase, reason, message),
     }
-    made = []
-    for kind, truth in truths.items():
-        status, since = times.get(kind.value, (None, ""))
-        made.append(
-            Condition(
-                type=kind.value,
-                status="True" if truth else "False",
-                reason=reason.value,
-                message=message,
-                observed_generation=generation,
-                last_transition_time=since if status == str(truth) else stamp(now),
-            )
-        )
-    return made
-
-
-def _events(
-    former: ReplayStatus | None, status: ReplayStatus, reason: Reason, message: str
-) -> tuple[Event, ...]:
-    """One for each new phase."""
-    if former is not None and former.phase == status.phase:
-        return ()
-    return (Event("Warning" if status.phase is Phase.FAILED else "Normal", reason, message),)
+    return status.model_copy(update=update)

@@ -60,6 +60,7 @@ def _pod(replay: DeadLetterReplay, consumer: IdempotentConsumer, image: str) -> 
             "dlq",
             "replay",
             f"--from={_ETC}/replay.yaml",
+            f"--replay-id={replay.metadata.uid}",  # a Job that another one left behind can't be ours
             f"--http-port={_PORT}",
             "--report=/dev/termination-log",
         ],
@@ -68,6 +69,8 @@ def _pod(replay: DeadLetterReplay, consumer: IdempotentConsumer, image: str) -> 
         "securityContext": RESTRICTED,
         "volumeMounts": [*mounts, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 the pod's own
     }
+    environment = {"env": pod.env, "envFrom": pod.env_from}
+    container |= {key: value for key, value in environment.items() if value}
     made: dict[str, Any] = {
         "restartPolicy": "Never",  # a pod that failed stays, with its words
         "automountServiceAccountToken": False,

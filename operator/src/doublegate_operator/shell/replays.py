@@ -13,17 +13,19 @@ from doublegate.contract.errors import InvalidConsumer, InvalidReplay
 from doublegate.contract.replay_progress import ReplayProgress
 from doublegate.contract.replay_resource import DeadLetterReplay, ReplayStatus, parse_replay
 from doublegate.contract.resource import IdempotentConsumer, parse_consumer
+from doublegate_operator.core.facts import Failure
 from doublegate_operator.core.reasons import Reason
 from doublegate_operator.core.replay import (
     JobFacts,
     ReplayObserved,
     ReplayPlan,
+    blocked_replay,
     plan_replay,
     refused_replay,
 )
 from doublegate_operator.core.replay_job import JOB_LABEL, job_name
+from doublegate_operator.core.replay_status import ended
 from doublegate_operator.core.settings import OperatorSettings
-from doublegate_operator.core.wanted import Event
 from doublegate_operator.shell.events import Events
 from doublegate_operator.shell.kinds import CONFIG_MAP, CONSUMER, JOB, POD, REPLAY
 from doublegate_operator.shell.kube import Kube, Refused
@@ -73,20 +75,23 @@ class Replays:
         """Do what is to be done now.
 
         Returns:
-            Seconds until the next look; None when the resource is gone.
+            Seconds until the next look; None when the resource is gone or at its end.
         """
         with self._metrics.look() as outcome:
             known = self._view.get(REPLAY, namespace, name)
             if known is None or "deletionTimestamp" in known.raw["metadata"]:
                 outcome("gone")  # its objects go with it
                 return None
+            if ended((known.raw.get("status") or {}).get("phase")):
+                outcome("done")  # whatever version of the operator wrote the rest of it
+                return None
             planned = await self._plan(known.raw)
             try:
                 for manifest in planned.objects:
-                    await self._make(manifest)
-            except Refused as problem:
-                await self._events.post(known.raw, Event("Warning", Reason.API_REFUSED, str(problem)))
-                raise
+                    await self._make(known.raw, manifest)
+            except (Refused, _Another) as problem:
+                reason = Reason.API_REFUSED if isinstance(problem, Refused) else Reason.CONFLICTING_OBJECT
+                planned = _blocked(known.raw, Failure(reason, str(problem)), self._now())
             await self._write(known.raw, planned.status)
             for event in planned.events:
                 await self._events.post(known.raw, event)
@@ -103,7 +108,7 @@ class Replays:
             return refused_replay(generation, former, self._now(), text)
         consumer, problem = self._consumer(replay)
         job = await self._job(replay)
-        progress, trouble = (None, None) if job is None else await self._told(self._pods(replay))
+        progress, trouble = (None, None) if job is None else await self._told(replay)
         observed = ReplayObserved(
             now=self._now(),
             consumer=consumer,
@@ -144,21 +149,26 @@ class Replays:
         ]
         return sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
 
-    async def _told(self, pods: list[Raw]) -> tuple[ReplayProgress | None, str | None]:
+    async def _told(self, replay: DeadLetterReplay) -> tuple[ReplayProgress | None, str | None]:
         """What the newest pod says, or said at its end; and why it can't start."""
-        trouble = None
-        for pod in pods:
-            if (told := _parsed(_last_words(pod))) is not None:
+        trouble, uid = None, replay.metadata.uid
+        for pod in self._pods(replay):
+            if (told := _parsed(_last_words(pod))) is not None and told.replay_id == uid:
                 return told, trouble
             for facts in await self._parts.observe_pods([pod]):
                 trouble = trouble or facts.trouble
-                if (told := _parsed(facts.status)) is not None:
+                if (told := _parsed(facts.status)) is not None and told.replay_id == uid:
                     return told, trouble
         return None, trouble
 
-    async def _make(self, manifest: Mapping[str, Any]) -> None:
-        made = await self._kube.apply(_KINDS[manifest["kind"]], manifest)
-        self._view.seen(_KINDS[manifest["kind"]], made)
+    async def _make(self, resource: Raw, manifest: Mapping[str, Any]) -> None:
+        kind, meta = _KINDS[manifest["kind"]], manifest["metadata"]
+        found = await self._kube.get(kind, meta["namespace"], meta["name"])
+        if found is not None and (controller_of(found) or {}).get("uid") != resource["metadata"]["uid"]:
+            what = f"{kind} {meta['namespace']}/{meta['name']}"
+            raise _Another(f"{what} exists and is not this replay's. Delete it, or rename the replay.")
+        made = await self._kube.apply(kind, manifest)
+        self._view.seen(kind, made)
 
     async def _write(self, resource: Raw, status: ReplayStatus) -> None:
         body = status.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -167,6 +177,15 @@ class Replays:
         written = await self._kube.write_status(REPLAY, resource, body)
         if written is not None:
             self._view.seen(REPLAY, written)
+
+
+class _Another(Exception):
+    """The object of that name is somebody else's."""
+
+
+def _blocked(resource: Raw, why: Failure, now: datetime) -> ReplayPlan:
+    generation = resource["metadata"].get("generation", 0)
+    return blocked_replay(generation, _status_of(resource), now, why)
 
 
 def _status_of(resource: Raw) -> ReplayStatus | None:
