@@ -1,8 +1,11 @@
 {{- /* What the operator may do where it watches: each verb is one that its code uses. */ -}}
 {{- define "operator.rules" -}}
 - apiGroups: [doublegate.dev]
-  resources: [idempotentconsumers, deadletterreplays]
-  verbs: [get, list, watch]
+  resources: [idempotentconsumers]
+  verbs: [get, list, watch]  # get: whether a group's former owner still exists
+- apiGroups: [doublegate.dev]
+  resources: [deadletterreplays]
+  verbs: [list, watch]
 - apiGroups: [doublegate.dev]
   resources: [idempotentconsumers/status, deadletterreplays/status]
   verbs: [patch]
@@ -27,7 +30,7 @@
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch]
 # Pods are asked for their figures, at their addresses; Secrets are read by their names, never listed.
 - apiGroups: [""]
   resources: [pods]

@@ -26,10 +26,12 @@ def test_they_are_those_that_the_code_uses() -> None:
     seen = {"list", "watch"}
     needed = {kind.plural: set(seen) for kind in WATCHED}
     for kind in (CONSUMER, REPLAY):  # read, and never changed
-        needed[kind.plural] |= {"get"}
         needed[f"{kind.plural}/status"] = {"patch"}
+    needed[CONSUMER.plural] |= {"get"}
     for kind in (*OWNED, JOB):
-        needed[kind.plural] |= {"get", "create", "patch", "delete"}
+        needed[kind.plural] |= {"get", "create", "patch"}
+    for kind in OWNED:
+        needed[kind.plural] |= {"delete"}
     needed[SECRET.plural] = {"get"}
     needed[EVENT.plural] = {"create", "patch"}
     assert granted() == needed
