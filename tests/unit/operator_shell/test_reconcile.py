@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from doublegate_operator.shell.kinds import Kind
 
 
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+"""The status tells when it looked; time that passes would make it another one."""
+
+
 class Rig:
     """A reconciler and all around it."""
 
@@ -42,7 +47,9 @@ class Rig:
     def restarted(self) -> Reconciler:
         kube: Any = self.kube
         events = Events(kube, "op-1")
-        self.reconciler = Reconciler(kube, self.view, self.parts, events, OperatorSettings(), self.metrics)
+        self.reconciler = Reconciler(
+            kube, self.view, self.parts, events, OperatorSettings(), self.metrics, lambda: NOW
+        )
         return self.reconciler
 
     def look(self) -> float | None:

@@ -1,7 +1,7 @@
 """Makes the cluster have what a plan wants, by server-side apply, and asks the API only where it differs.
 
 For each object it is remembered what was applied and what the API server made of it. While both are what the
-view has, there is nothing to do, so a look at an unchanged resource makes no call at all. Whatever else
+view has, there is nothing to do, so a look at unchanged objects makes no call at all. Whatever else
 somebody wrote into an object leads to one more apply, which changes nothing where the change was not to what
 is ours (an autoscaler's `replicas`), and otherwise repairs it: the watch tells of a drift at once, and the
 next list of one that the watch missed.
