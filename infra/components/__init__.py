@@ -1,0 +1,1 @@
+"""The platform's parts, each a component resource with typed inputs and outputs."""
