@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from tests.cluster.namespace import Namespace
     from tests.cluster.platform import Platform
 
-pytestmark = pytest.mark.timeout(900)
+# Written and not run yet: take the skip away, run it, mend what it finds.
+pytestmark = [pytest.mark.timeout(900), pytest.mark.skip(reason="the operator was not run in a cluster yet")]
 
 PARTITIONS = 4
 MOST = 3
