@@ -30,6 +30,7 @@ __all__ = [
     "StandaloneLedger",
     "Storage",
     "Strimzi",
+    "Text",
     "Traces",
 ]
 
