@@ -19,6 +19,7 @@ __all__ = [
     "mebibytes",
     "network_policy",
     "secret",
+    "secret_volume",
     "selector",
     "service",
     "stateful_set",
@@ -217,6 +218,11 @@ def config_map(name: str, data: Mapping[str, str], *, part: str | None = None) -
 def secret(name: str, data: Mapping[str, Any], *, part: str | None = None) -> Object:
     """Files that are; each value is one of Pulumi's secrets."""
     return _object("v1", "Secret", name, part=part, stringData=dict(data))
+
+
+def secret_volume(name: str, secret_name: str) -> Object:
+    """A Secret's keys as files for the pod's user alone."""
+    return {"name": name, "secret": {"secretName": secret_name, "defaultMode": 0o440}}
 
 
 def tcp(port: str) -> Object:

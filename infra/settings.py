@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -16,7 +17,7 @@ from doublegate.contract.fields import DnsName, Section
 from infra import sections as s
 from infra.rules import MAKE, fitting, for_production
 
-__all__ = ["NAMESPACE", "InvalidSettings", "Settings", "read_settings"]
+__all__ = ["NAMESPACE", "InvalidSettings", "Settings", "Wanted", "read_settings", "wanted_secrets"]
 
 NAMESPACE = "doublegate"
 """Of the configuration: `pulumi config set doublegate:...`."""
@@ -26,6 +27,15 @@ _TEXTS = frozenset({"namespace"})
 
 class InvalidSettings(InvalidResource):
     """A configuration that is not valid; the message has one line per problem."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Names of the secrets that a configuration needs."""
+
+    namespace: str
+    passwords: tuple[str, ...]
+    certificates: tuple[str, ...]
 
 
 class Settings(Section):
@@ -103,7 +113,7 @@ def read_settings(values: Mapping[str, str], secret_keys: frozenset[str] = froze
         InvalidSettings: one line per problem: the field, what was given, what is allowed.
     """
     try:
-        settings = Settings.model_validate({name: _parsed(name, value) for name, value in values.items()})
+        settings = Settings.model_validate(_given(values))
     except ValidationError as error:
         problems = [_masked(problem) for problem in problems_of(error, Settings)]
     else:
@@ -113,6 +123,34 @@ def read_settings(values: Mapping[str, str], secret_keys: frozenset[str] = froze
             Problem("secrets", f"is not encrypted; set it with `pulumi config set --secret`, or {MAKE}")
         ]
     raise InvalidSettings("configuration", [Problem(f"{NAMESPACE}:{p.path}", p.text) for p in problems])
+
+
+def wanted_secrets(values: Mapping[str, str]) -> Wanted:
+    """What the rest of a configuration, which need not be complete otherwise, asks of its secrets.
+
+    Raises:
+        InvalidSettings: a section is not valid by itself.
+    """
+    given = {name: value for name, value in _given(values).items() if name != "secrets"}
+    try:
+        settings = _Unruled.model_validate(given)
+    except ValidationError as error:
+        problems = [Problem(f"{NAMESPACE}:{p.path}", p.text) for p in problems_of(error, _Unruled)]
+    else:
+        return Wanted(settings.namespace, settings.wanted_passwords, settings.wanted_certificates)
+    raise InvalidSettings("configuration", problems)
+
+
+class _Unruled(Settings):
+    """Sections that need not fit together yet."""
+
+    @model_validator(mode="after")
+    def _rules(self) -> Self:
+        return self
+
+
+def _given(values: Mapping[str, str]) -> dict[str, Any]:
+    return {name: _parsed(name, value) for name, value in values.items()}
 
 
 def _parsed(name: str, value: str) -> Any:

@@ -19,6 +19,7 @@ from infra.objects import (
     mebibytes,
     network_policy,
     secret,
+    secret_volume,
     service,
     stateful_set,
     tcp,
@@ -71,7 +72,7 @@ class Kafka(Part):
             data = _keystore(args.certificate, args.authority)
             before.append(self.make(secret("kafka-tls", data, part="kafka")))
             files["tls"] = ks.TLS
-            volumes.append({"name": "tls", "secret": {"secretName": "kafka-tls", "defaultMode": 0o440}})
+            volumes.append(secret_volume("tls", "kafka-tls"))
             annotations["doublegate.dev/secret"] = fingerprint(data)
         heap = mebibytes(settings.memory) // 2
         server = Server(

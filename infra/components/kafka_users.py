@@ -10,7 +10,7 @@ from typing import Any
 
 from infra.addresses import host
 from infra.components.kafka_settings import BROKERS, INNER
-from infra.objects import Object, Server, labels, tcp
+from infra.objects import Object, Server, labels, secret_volume, tcp
 
 __all__ = ["Users", "users_job"]
 
@@ -45,8 +45,8 @@ def users_job(image: str, namespace: str, users: Users, version: Any) -> tuple[O
         files={"app": "/app", "passwords": "/etc/kafka/passwords", "tls": "/etc/kafka/tls"},
         volumes=[
             {"name": "app", "configMap": {"name": _NAME}},
-            {"name": "passwords", "secret": {"secretName": _NAME, "defaultMode": 0o440}},
-            {"name": "tls", "secret": {"secretName": "kafka-tls", "defaultMode": 0o440}},
+            secret_volume("passwords", _NAME),
+            secret_volume("tls", "kafka-tls"),
         ],
         annotations={"doublegate.dev/users": _digest(files["users.json"]), "doublegate.dev/secret": version},
     )

@@ -19,6 +19,7 @@ from infra.objects import (
     mebibytes,
     network_policy,
     secret,
+    secret_volume,
     service,
     stateful_set,
     tcp,
@@ -129,7 +130,7 @@ def _server(name: str, args: ValkeyArgs, more: list[str], version: pulumi.Output
         files={"configuration": _ETC, "secret": _SECRET},
         volumes=[
             {"name": "configuration", "configMap": {"name": "valkey"}},
-            {"name": "secret", "secret": {"secretName": "valkey", "defaultMode": 0o440}},
+            secret_volume("secret", "valkey"),
         ],
         annotations={
             "doublegate.dev/secret": version,

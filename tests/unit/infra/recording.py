@@ -8,12 +8,12 @@ from typing import Any
 
 import pulumi
 from google.protobuf import json_format
+from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockMonitor, Mocks, set_mocks
 
 from infra.program import outputs, platform
 from tests.unit.infra.stacks import settings
 
-SIGNATURE, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
 HIDDEN = "[secret]"
 
 
@@ -89,7 +89,7 @@ def golden(stack: str) -> str:
 def hidden(value: Any) -> Any:
     """Without what is marked as a secret; whole numbers as such."""
     if isinstance(value, dict):
-        if value.get(SIGNATURE) == SECRET:
+        if value.get(rpc._special_sig_key) == rpc._special_secret_sig:
             return HIDDEN
         return {name: hidden(inner) for name, inner in value.items()}
     if isinstance(value, list):

@@ -24,7 +24,7 @@ def test_addresses_and_secrets_of_the_stack_are_filled_in() -> None:
     assert spec.schema_.registry_url == "http://registry.doublegate.svc:8080/apis/ccompat/v7"
     assert spec.telemetry.otlp_endpoint == "http://jaeger.doublegate.svc:4318"
     assert spec.inbox is not None
-    assert spec.inbox.secret_ref == "postgres-login"
+    assert spec.inbox.secret_ref == "postgres-login"  # pragma: allowlist secret
     assert spec.kafka.replication_factor == 3
 
 
