@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doublegate.contract.deadletter import DeadLetter, DeadLetterReason
@@ -128,6 +128,7 @@ def test_an_expired_letter_failed_all_the_same() -> None:
     assert letters.count(position=1) == 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.booleans()), max_size=12))
 def test_the_counts_are_those_of_the_letters(fates: list[tuple[str, bool, bool]]) -> None:
     """Whatever fails, in whatever order: no more than were sent, and exact where nothing was sent twice."""
