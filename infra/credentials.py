@@ -23,7 +23,10 @@ __all__ = ["lacking", "main"]
 
 _ROOT = Path(__file__).parents[1]
 _BYTES = 24
-_SERVICES = {"kafka": ("kafka", BROKERS), "ledger": ("valkey", "valkey-replica")}
+_SERVICES = {
+    "kafka": ("kafka", BROKERS, "kafka-kafka-bootstrap", "kafka-kafka-brokers"),
+    "ledger": ("valkey", "valkey-replica"),
+}
 _COMMON_NAMES = {"kafka": SUPER_USER, "ledger": "doublegate-valkey"}
 
 

@@ -19,6 +19,7 @@ from infra.components.namespace import Namespace
 from infra.components.operator import Definitions, Operator, OperatorArgs
 from infra.components.postgres import Postgres, PostgresArgs
 from infra.components.registry import Registry, RegistryArgs
+from infra.components.strimzi import Strimzi, StrimziArgs
 from infra.components.valkey import Valkey, ValkeyArgs
 from infra.consumers import resources, rights
 from infra.settings import Settings
@@ -92,20 +93,20 @@ def outputs(settings: Settings) -> dict[str, Any]:
 
 
 def _kafka(settings: Settings, place: Place, consumers: Mapping[str, IdempotentConsumer]) -> Ready:
-    own = settings.kafka.standalone
-    if own is None:
-        return []
-    secrets = settings.secrets
-    args = KafkaArgs(
-        own,
-        settings.images.kafka or "",
-        settings.images.consumer,
-        secrets.certificates["kafka"] if own.secure else None,
-        secrets.authority,
-        {name: rights(consumer) for name, consumer in consumers.items()} if own.secure else {},
-        {name: secrets.passwords[f"kafka-{name}"] for name in consumers} if own.secure else {},
-    )
-    return Kafka("kafka", place, args).ready
+    own, secrets = settings.kafka.standalone, settings.secrets
+    users = {name: rights(consumer) for name, consumer in consumers.items()} if settings.kafka_users else {}
+    passwords = {name: secrets.passwords[f"kafka-{name}"] for name in users}
+    certificate = secrets.certificates["kafka"] if settings.kafka_users else None
+    if own is not None:
+        images = settings.images
+        args = KafkaArgs(
+            own, images.kafka or "", images.consumer, certificate, secrets.authority, users, passwords
+        )
+        return Kafka("kafka", place, args).ready
+    if settings.kafka.strimzi is not None and certificate is not None and secrets.authority is not None:
+        described = StrimziArgs(settings.kafka.strimzi, certificate, secrets.authority, users, passwords)
+        return Strimzi("kafka", place, described).ready
+    return []
 
 
 def _ledger(settings: Settings, place: Place, consumers: Mapping[str, IdempotentConsumer]) -> Ready:

@@ -85,6 +85,7 @@ class StandaloneKafka(Section):
 class Strimzi(Section):
     """Resources for Strimzi's operator, which is already in the cluster."""
 
+    api_version: Literal["v1", "v1beta2"] = Field("v1", description="v1beta2 for Strimzi before 0.49.")
     version: str = Field(pattern=r"^[0-9]+(\.[0-9]+){2}$", examples=["4.1.0"], description="Kafka's.")
     brokers: Literal[1, 3] = Field(description="3 survive the loss of one.")
     memory: Size = Field("2Gi", validate_default=True, description="Of a broker.")

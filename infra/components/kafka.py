@@ -26,7 +26,7 @@ from infra.objects import (
 )
 from infra.sections import Certificate, StandaloneKafka, Text
 
-__all__ = ["Kafka", "KafkaArgs"]
+__all__ = ["Kafka", "KafkaArgs", "keystore"]
 
 _USER = 1000
 _PORTS = {"clients": KAFKA, "inner": ks.INNER, "controller": ks.CONTROLLER}
@@ -69,7 +69,7 @@ class Kafka(Part):
         settings, files, volumes, annotations = args.settings, {}, [], {}
         before: list[pulumi.Resource] = []
         if args.certificate is not None and args.authority is not None:
-            data = _keystore(args.certificate, args.authority)
+            data = keystore(args.certificate, args.authority)
             before.append(self.make(secret("kafka-tls", data, part="kafka")))
             files["tls"] = ks.TLS
             volumes.append(secret_volume("tls", "kafka-tls"))
@@ -117,7 +117,8 @@ class Kafka(Part):
 _PEERS = ("kafka", "kafka-users")
 
 
-def _keystore(certificate: Certificate, authority: Text) -> dict[str, Any]:
+def keystore(certificate: Certificate, authority: Text) -> dict[str, Any]:
+    """The brokers' certificate as Kafka reads it, and as other clients do."""
     chain = certificate.certificate.get_secret_value()
     key = certificate.key.get_secret_value()
     return {

@@ -149,6 +149,36 @@ def test_one_pod_at_a_time_is_moved_and_only_its_ports_are_open(stack: str) -> N
             assert all(set(peer) == {"podSelector"} for peer in rule["from"]), name
 
 
+def test_strimzi_gets_a_cluster_and_a_user_with_rights_for_each_consumer() -> None:
+    kafka = {"strimzi": {"version": "4.1.0", "brokers": 3, "storage": {"size": "10Gi"}}}
+    made = {one.key: one for one in record("prod", kafka=kafka)}
+    assert not {"StatefulSet/kafka", "Job/kafka-users"} & set(made)
+    assert made["KafkaNodePool/brokers"].inputs["spec"]["replicas"] == 3
+    user = made["KafkaUser/payments"].inputs["spec"]
+    allowed = {acl["resource"]["name"]: acl["operations"] for acl in user["authorization"]["acls"]}
+    assert set(allowed) == {"payments", "payments.dlq", "payments.replay"}
+    assert "DescribeConfigs" in allowed["payments.dlq"]
+    consumer = made["IdempotentConsumer/payments"]
+    assert {"Kafka/kafka", "KafkaUser/payments"} <= set(consumer.after)
+    assert consumer.inputs["spec"]["kafka"]["bootstrapServers"] == "kafka-kafka-bootstrap.doublegate.svc:9092"
+
+
+def test_what_is_external_is_not_made() -> None:
+    external = {
+        "kafka": {"external": {"bootstrapServers": "k:9092", "securityRef": "kafka"}},
+        "ledger": {"external": {"url": "rediss://r:6379/0", "secretRef": "redis"}},
+        "registry": {"external": {"url": "https://registry/api"}},
+        "traces": {"external": {"otlpEndpoint": "http://otel:4318"}},
+    }
+    made = record("prod", **external)
+    assert {one.name for one in made if one.kind in WORKLOADS} == {"doublegate-operator", "postgres"}
+    [spec] = [one.inputs["spec"] for one in made if one.key == "IdempotentConsumer/payments"]
+    assert spec["kafka"]["bootstrapServers"] == "k:9092"
+    assert (spec["kafka"]["securityRef"], spec["ledger"]["secretRef"]) == ("kafka", "redis")
+    assert spec["schema"]["registryUrl"] == "https://registry/api"
+    assert spec["telemetry"]["otlpEndpoint"] == "http://otel:4318"
+
+
 def test_in_production_volumes_are_kept_and_brokers_speak_tls() -> None:
     stateful = {one.name: one.inputs["spec"] for one in of_kind("prod", "StatefulSet")}
     assert set(stateful) == {"kafka", "valkey", "valkey-replica", "postgres", "jaeger"}
