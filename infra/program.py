@@ -29,8 +29,12 @@ __all__ = ["outputs", "platform"]
 Ready = Sequence[pulumi.Resource]
 
 
-def platform(settings: Settings) -> None:
+def platform(settings: Settings, explain: pulumi.ErrorHook | None = None) -> None:
     """Make everything; consumers come last, when all they need is there.
+
+    Args:
+        settings: of the stack.
+        explain: says why a consumer did not become Ready.
 
     Raises:
         InvalidSettings: a consumer is not valid; nothing was made.
@@ -69,6 +73,7 @@ def platform(settings: Settings) -> None:
             authority if settings.kafka_users else None,
             authority if settings.ledger.standalone and settings.ledger.standalone.secure else None,
             after,
+            explain,
         )
         Consumer(given.name, place, args)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env, get_config_secret_keys_env, is_config_secret
 
+from infra.components.conditions import conditions_hook
 from infra.program import outputs, platform
 from infra.settings import NAMESPACE, InvalidSettings, read_settings
 
@@ -26,7 +27,7 @@ def run() -> None:
     )
     try:
         settings = read_settings(values, secrets)
-        platform(settings)
+        platform(settings, conditions_hook(settings.cluster, settings.namespace))
     except InvalidSettings as error:
         raise pulumi.RunError(str(error)) from None
     for name, value in outputs(settings).items():

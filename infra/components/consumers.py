@@ -28,6 +28,7 @@ class ConsumerArgs:
         kafka_authority: whom it trusts; None for plain text.
         ledger_authority: whom it trusts; None for plain text.
         after: what it needs to become Ready.
+        explain: says why it did not.
     """
 
     resource: Resource
@@ -37,6 +38,7 @@ class ConsumerArgs:
     kafka_authority: Text | None
     ledger_authority: Text | None
     after: Sequence[pulumi.Resource]
+    explain: pulumi.ErrorHook | None
 
 
 class Consumer(Part):
@@ -60,7 +62,9 @@ class Consumer(Part):
             "pulumi.com/timeoutSeconds": str(args.ready_seconds),
         }
         metadata = {"name": name, "labels": labels(name), "annotations": waiting}
-        self.make({**args.resource, "metadata": metadata}, after=[*before, *args.after])
+        bound = pulumi.ResourceHookBinding(on_error=[args.explain]) if args.explain else None
+        hooks = pulumi.ResourceOptions(hooks=bound)
+        self.make({**args.resource, "metadata": metadata}, after=[*before, *args.after], options=hooks)
         self.register_outputs({})
 
 

@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from doublegate.contract.scope import scope_tag
+from infra.components.conditions import described
 from infra.components.valkey import ValkeyArgs, access_list
 from infra.consumers import resources, rights
 from infra.sections import StandaloneLedger
@@ -78,3 +79,20 @@ def test_a_user_of_the_ledger_may_use_its_own_keys_alone() -> None:
         assert words.index("-@all") < words.index("+eval")
         assert not {"+@all", "+flushall", "+flushdb", "+keys", "+config", "+acl"} & set(words)
     assert "secret of" not in "".join(lines)
+
+
+def test_what_failed_is_told_first() -> None:
+    conditions = [
+        {
+            "type": "TopicsReady",
+            "status": "False",
+            "reason": "KafkaUnavailable",
+            "message": "no broker answers",
+        },
+        {"type": "Ready", "status": "False", "reason": "NotReady", "message": "waits for topics"},
+    ]
+    assert described({"metadata": {"name": "payments"}, "status": {"conditions": conditions}}) == [
+        "payments: Ready is False, NotReady: waits for topics",
+        "payments: TopicsReady is False, KafkaUnavailable: no broker answers",
+    ]
+    assert "is the operator running?" in described({"metadata": {"name": "payments"}})[0]
