@@ -97,6 +97,9 @@ class KafkaClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.admin.poll(0)  # what it has logged
+        # Closed here, not when it is freed: a future that failed keeps it in a cycle. Python collects those
+        # in any thread, and in one of librdkafka's own that ends the process.
+        self.admin.__exit__(kind, error, trace)
 
     @property
     def auth(self) -> KafkaAuth | None:
