@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 import pytest
 
 from doublegate.contract.deadletter import DeadLetterReason
@@ -559,6 +561,22 @@ def test_a_reasserted_ledger_knows_the_watermarks_again(rig: Rig) -> None:
     rig.ownership.session_over(lost=True)
     rig.turn(LEASE * 2)
     assert rig.ledger.read_watermarks([(TOPIC_ID, 0)]) == [1]
+
+
+def test_a_replay_that_is_handed_over_before_its_start_is_a_dead_letter_again(clock: Clock) -> None:
+    rig = Rig(clock).assign(0)
+    rig.arrive("a")
+    while not rig.letters:
+        rig.end(TIMEOUT)
+        rig.turn(2.0)
+    rig.acknowledge()
+    rig.assign(0, topic="g.replay")
+    rig.arrive("slow", first=1)
+    rig.arrive("a", topic="g.replay")
+    assert entry(rig, "a") is EntryState.CLAIMED
+    rig.engine._mailbox.put(rig.ownership.drain, [TopicPartitionKey("g.replay", 0)], Future())
+    rig.turn()
+    assert entry(rig, "a") is EntryState.FAILED
 
 
 def test_what_was_dropped_is_not_reasserted(clock: Clock) -> None:

@@ -27,7 +27,7 @@ from doublegate.gate.ledger_types import (
 )
 from doublegate.runtime.mailbox import Mailbox
 from doublegate.runtime.partition import Partition
-from doublegate.runtime.recent import GivenUp, Recent
+from doublegate.runtime.recent import GivenUp, Recent, in_doubt
 from doublegate.runtime.record import Record
 from doublegate.runtime.report import Report
 from doublegate.runtime.state import State
@@ -99,12 +99,14 @@ class Books:
         self._failed.append(record)
 
     def release(self, records: Iterable[Record]) -> int:
-        """Claims on these are given back; those of an unknown outcome keep the mark.
+        """Claims on these are given back; those of an attempt with an unknown outcome keep the mark.
+
+        What a replay inherited from its dead letter is no such attempt: it is FAILED again.
 
         Returns:
             What to ask `has_released` for.
         """
-        held = [GivenUp.of(r, unknown=r.unknown) for r in records if not (r.claimless or r.proven)]
+        held = [GivenUp.of(r, unknown=in_doubt(r)) for r in records if not (r.claimless or r.proven)]
         self._released.extend(held)
         self._to_tell += len(held)
         return self._to_tell

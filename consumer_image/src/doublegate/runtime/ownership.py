@@ -14,6 +14,7 @@ from doublegate.runtime.keeper import Keeper
 from doublegate.runtime.mailbox import Mailbox, Timers
 from doublegate.runtime.partition import Partition, TopicPartitionKey, decode_metadata
 from doublegate.runtime.poller import Assigned, Poller
+from doublegate.runtime.recent import in_doubt
 from doublegate.runtime.record import Record, Stage
 from doublegate.runtime.reprocess import Order, rewind
 from doublegate.runtime.session import Session
@@ -175,7 +176,7 @@ class Ownership:
         held = [
             r
             for r in (*ours, *self._state.running_elsewhere.values())
-            if (r.stage >= Stage.RUNNING or (r.unknown and r.stage is not Stage.DROPPED))
+            if (r.stage >= Stage.RUNNING or (in_doubt(r) and r.stage is not Stage.DROPPED))
             and not r.finished
             and not r.claimless
         ]

@@ -9,9 +9,14 @@ from doublegate.gate.ledger_types import Completions
 from doublegate.runtime.partition import Partition
 from doublegate.runtime.record import Record
 
-__all__ = ["GivenUp", "Recent"]
+__all__ = ["GivenUp", "Recent", "in_doubt"]
 
 _SECONDS = 60.0
+
+
+def in_doubt(record: Record) -> bool:
+    """Whether an attempt under its present claim, or under one that it took over, may have had an effect."""
+    return record.unknown and record.attempt > 0  # a replay begins at 0 again
 
 
 class GivenUp(NamedTuple):
