@@ -26,11 +26,11 @@ from infra.objects import (
 )
 from infra.sections import Certificate, StandaloneLedger, Text
 
-__all__ = ["ADMIN", "Valkey", "ValkeyArgs", "access_list"]
+__all__ = ["ADMIN", "SECRET", "Valkey", "ValkeyArgs", "access_list", "configuration"]
 
 ADMIN = "admin"
 _USER = 999
-_ETC, _SECRET = "/etc/valkey", "/etc/valkey-secret"
+_ETC, SECRET = "/etc/valkey", "/etc/valkey-secret"
 _PORTS = {"valkey": VALKEY}
 # What a consumer's scripts and the operator use, and nothing else.
 _COMMANDS = (
@@ -87,7 +87,7 @@ class Valkey(Part):
             }
         before = [
             self.make(secret("valkey", data)),
-            self.make(config_map("valkey", {"valkey.conf": _configuration(args)})),
+            self.make(config_map("valkey", {"valkey.conf": configuration(args)})),
         ]
         servers: dict[str, list[str]] = {"valkey": []}
         if args.settings.replica:
@@ -127,19 +127,20 @@ def _server(name: str, args: ValkeyArgs, more: list[str], version: pulumi.Output
         command=["valkey-server", f"{_ETC}/valkey.conf", *more],
         data="/data",
         storage=args.settings.storage,
-        files={"configuration": _ETC, "secret": _SECRET},
+        files={"configuration": _ETC, "secret": SECRET},
         volumes=[
             {"name": "configuration", "configMap": {"name": "valkey"}},
             secret_volume("secret", "valkey"),
         ],
         annotations={
             "doublegate.dev/secret": version,
-            "doublegate.dev/configuration": sha256(_configuration(args).encode()).hexdigest()[:32],
+            "doublegate.dev/configuration": sha256(configuration(args).encode()).hexdigest()[:32],
         },
     )
 
 
-def _configuration(args: ValkeyArgs) -> str:
+def configuration(args: ValkeyArgs) -> str:
+    """What is no secret."""
     lines = [
         "bind *",
         "protected-mode no",  # its users are named, and have passwords
@@ -149,8 +150,8 @@ def _configuration(args: ValkeyArgs) -> str:
         "appendonly yes",
         "appendfsync everysec",
         'save ""',
-        f"aclfile {_SECRET}/users.acl",
-        f"include {_SECRET}/following.conf",
+        f"aclfile {SECRET}/users.acl",
+        f"include {SECRET}/following.conf",
     ]
     if args.certificate is None:
         lines.append(f"port {VALKEY}")
@@ -158,9 +159,9 @@ def _configuration(args: ValkeyArgs) -> str:
         lines += [
             "port 0",
             f"tls-port {VALKEY}",
-            f"tls-cert-file {_SECRET}/tls.crt",
-            f"tls-key-file {_SECRET}/tls.key",
-            f"tls-ca-cert-file {_SECRET}/ca.crt",
+            f"tls-cert-file {SECRET}/tls.crt",
+            f"tls-key-file {SECRET}/tls.key",
+            f"tls-ca-cert-file {SECRET}/ca.crt",
             "tls-auth-clients no",
             "tls-replication yes",
         ]
