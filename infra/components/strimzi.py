@@ -18,7 +18,7 @@ from infra.sections import Strimzi as StrimziSettings
 
 __all__ = ["Strimzi", "StrimziArgs"]
 
-_CLUSTER, _POOL, _PASSWORDS = "kafka", "brokers", "kafka-users"
+_CLUSTER, _POOL, _PASSWORDS = "kafka", "brokers", "kafka-users"  # pragma: allowlist secret
 _WAITING = {"pulumi.com/waitFor": "condition=Ready", "pulumi.com/timeoutSeconds": "900"}
 
 
@@ -85,7 +85,11 @@ def _pool(settings: StrimziSettings) -> Object:
 
 def _cluster(settings: StrimziSettings) -> Object:
     copies, enough = settings.brokers, max(1, settings.brokers - 1)
-    shown = {"secretName": "kafka-tls", "certificate": "tls.crt", "key": "tls.key"}
+    shown = {
+        "secretName": "kafka-tls",
+        "certificate": "tls.crt",
+        "key": "tls.key",
+    }  # pragma: allowlist secret
     listener = {
         "name": "clients",
         "port": KAFKA,

@@ -236,7 +236,9 @@ def ledger(
 
 def test_a_user_of_the_ledger_uses_its_own_keys_alone(ledger: dict[str, Any]) -> None:
     own, other = (f"{scope_tag(user)}{{0}}x" for user in USERS)
-    with redis.Redis(**ledger, username="payments", password="of-payments") as payments:
+    with redis.Redis(
+        **ledger, username="payments", password="of-payments"
+    ) as payments:  # pragma: allowlist secret
         assert payments.set(own, "1")
         assert payments.eval("return redis.call('GET', KEYS[1])", 1, own) == b"1"
         for refused in (
@@ -252,6 +254,6 @@ def test_a_user_of_the_ledger_uses_its_own_keys_alone(ledger: dict[str, Any]) ->
 
 
 def test_a_stranger_gets_nothing_from_the_ledger(ledger: dict[str, Any]) -> None:
-    for login in ({}, {"username": "payments", "password": "of-mails"}):
+    for login in ({}, {"username": "payments", "password": "of-mails"}):  # pragma: allowlist secret
         with redis.Redis(**ledger, **login) as stranger, pytest.raises(redis.AuthenticationError):
             stranger.ping()
