@@ -236,9 +236,8 @@ def ledger(
 
 def test_a_user_of_the_ledger_uses_its_own_keys_alone(ledger: dict[str, Any]) -> None:
     own, other = (f"{scope_tag(user)}{{0}}x" for user in USERS)
-    with redis.Redis(
-        **ledger, username="payments", password="of-payments"
-    ) as payments:  # pragma: allowlist secret
+    login = {"username": "payments", "password": "of-payments"}  # pragma: allowlist secret
+    with redis.Redis(**ledger, **login) as payments:
         assert payments.set(own, "1")
         assert payments.eval("return redis.call('GET', KEYS[1])", 1, own) == b"1"
         for refused in (
