@@ -459,6 +459,22 @@ class LedgerSpec:
         assert (result.refused, result.fenced) == ((0, 1), {0, 1})
         assert ledger.inspect(claimed).owner == other.id
 
+    def test_a_claim_that_came_back_with_older_data_gets_todays_epoch(self, ledger: LedgerApi) -> None:
+        owner, key = Owner(ledger), new_key()
+        owner.claim(key, 1)
+        owner.take()
+        ledger.reassert(owner.id, owner.held, Claims([key], [PAYLOAD], [0], [1]), Completions())
+        assert owner.fail(key) is FailureOutcome.OK
+
+    def test_a_claim_that_was_given_up_before_the_loss_gives_way(self, ledger: LedgerApi) -> None:
+        former, key, other = Owner(ledger), new_key(), new_key()
+        former.claim_all([key, other], [1, 2])  # and released both: the data lacks it
+        owner = Owner(ledger)
+        rows = Claims([key, other], [PAYLOAD] * 2, [0, 0], [1, 3])
+        result = ledger.reassert(owner.id, owner.held, rows, Completions())
+        assert result.refused == (1,), "on another record it may be under way"
+        assert ledger.inspect(key).owner == owner.id
+
     # --- watermarks and grants
 
     def test_watermarks_only_rise_and_need_no_session(self, ledger: LedgerApi) -> None:

@@ -196,14 +196,20 @@ def release(found: Record | None, mine: Bid, *, unknown: bool) -> tuple[FailureO
 
 
 def hold(found: Record | None, bid: Bid, alive: Alive, *, unknown: bool) -> Record | None:
-    """Put a claim back after a loss; None when it is finished, or another live owner has it."""
+    """Put a claim back after a loss; None when it is finished, or another live owner has it.
+
+    An older claim of ours gets today's epoch. An older epoch's claim on the same record is replaced: its
+    owner has given it up, or will.
+    """
     if found is not None:
         if found.state is EntryState.DONE:
             return None
         if found.state is EntryState.CLAIMED:
-            if found.owner == bid.owner:
-                return found
-            if found.owner is not None and alive(found.owner):
+            same_record = found.position == bid.position
+            if found.owner == bid.owner and same_record:
+                return replace(found, epoch=bid.epoch)
+            taken = found.owner not in (None, bid.owner) and alive(found.owner or b"")
+            if taken and not (same_record and found.epoch < bid.epoch):
                 return None
     former = Former.CLAIMED if unknown else Former.NOTHING
     return replace(bid.record(), unknown=unknown, former=former)

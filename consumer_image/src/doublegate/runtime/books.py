@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
 from doublegate.contract.errors import DoublegateError
@@ -204,7 +205,7 @@ class Books:
             self._report.metrics.ledger_seconds.observe(time.monotonic() - started)
             self._recent.add(done, failures, released)
             self._settle(done, failed, result)
-            fenced = frozenset(table.partitions[index] for index in result.fenced)
+            fenced = frozenset(p for index in result.fenced if (p := table.partitions[index]) is not None)
             for partition in grants.keys() - fenced:
                 partition.grant = grants[partition]
             answered(asked, fenced, result)
@@ -257,7 +258,8 @@ class Books:
         result = self._ledger.reassert(self._owner, table.rows, claims, done, [r.unknown for r in held])
         failed, released = self._recent.given_up(frozenset(claims.keys))
         if failed or released:
-            self._ledger.exchange(_ended(self._owner, failed, released))
+            with suppress(LedgerFull, LedgerUnderReplicated):  # these end claims, and that was done
+                self._ledger.exchange(_ended(self._owner, failed, released))
         log.warning(
             "ledger: re-asserted %d claims and %d DONE, %d refused; told again of %d failed and %d released",
             len(held),
@@ -358,8 +360,9 @@ class _Table:
 
     def __init__(self) -> None:
         self.rows: list[Assignment] = []
-        self.partitions: list[Partition] = []
+        self.partitions: list[Partition | None] = []
         self._indices: dict[tuple[Partition, int], int] = {}
+        self._ended: dict[Assignment, int] = {}
 
     def index(self, partition: Partition, epoch: int) -> int:
         found = self._indices.get((partition, epoch))
@@ -367,6 +370,15 @@ class _Table:
             found = self._indices[partition, epoch] = len(self.rows)
             self.rows.append(Assignment(partition.topic_id, partition.name.partition, epoch))
             self.partitions.append(partition)
+        return found
+
+    def of(self, held: Assignment) -> int:
+        """An assignment that may be over, so that nobody asks whose it is."""
+        found = self._ended.get(held)
+        if found is None:
+            found = self._ended[held] = len(self.rows)
+            self.rows.append(held)
+            self.partitions.append(None)
         return found
 
     def named(self, partition: Partition, topic: bytes) -> int:
@@ -379,16 +391,14 @@ class _Table:
 def _failures(table: _Table, rows: Sequence[GivenUp]) -> Failures:
     return Failures(
         [r.key for r in rows],
-        [table.index(r.partition, r.epoch) for r in rows],
+        [table.of(r.held) for r in rows],
         [r.attempt for r in rows],
         [r.unknown for r in rows],
     )
 
 
 def _releases(table: _Table, rows: Sequence[GivenUp]) -> Releases:
-    return Releases(
-        [r.key for r in rows], [table.index(r.partition, r.epoch) for r in rows], [r.unknown for r in rows]
-    )
+    return Releases([r.key for r in rows], [table.of(r.held) for r in rows], [r.unknown for r in rows])
 
 
 def _ended(owner: bytes, failed: Sequence[GivenUp], released: Sequence[GivenUp]) -> Exchange:

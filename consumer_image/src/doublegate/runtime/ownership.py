@@ -180,6 +180,8 @@ class Ownership:
             and not r.finished
             and not r.claimless
         ]
+        for record in held:
+            record.proven = False  # it has a claim now, which somebody must release
         self._books.run(
             self._books.reassert,
             held,

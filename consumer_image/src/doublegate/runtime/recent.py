@@ -5,8 +5,7 @@ from collections import deque
 from collections.abc import Container, Sequence
 from typing import NamedTuple
 
-from doublegate.gate.ledger_types import Completions
-from doublegate.runtime.partition import Partition
+from doublegate.gate.ledger_types import Assignment, Completions
 from doublegate.runtime.record import Record
 
 __all__ = ["GivenUp", "Recent", "in_doubt"]
@@ -24,22 +23,22 @@ class GivenUp(NamedTuple):
 
     Attributes:
         key: of the entry.
-        partition: that it was claimed in.
-        epoch: that it was claimed under.
+        held: partition and epoch that it was claimed under.
         attempt: attempts begun.
         unknown: the outcome of one of them is unknown.
     """
 
     key: bytes
-    partition: Partition
-    epoch: int
+    held: Assignment
     attempt: int
     unknown: bool
 
     @classmethod
     def of(cls, record: Record, *, unknown: bool) -> "GivenUp":
         """A record's claim."""
-        return cls(record.key, record.partition, record.epoch, min(record.attempt, 255), unknown)
+        partition = record.partition
+        held = Assignment(partition.topic_id, partition.name.partition, record.epoch)
+        return cls(record.key, held, min(record.attempt, 255), unknown)
 
 
 class _Told(NamedTuple):
@@ -67,7 +66,7 @@ class Recent:
 
     def done(self) -> Completions:
         """What was DONE."""
-        told = list(self._told)
+        told = self._young()
         return Completions(
             [key for one in told for key in one.keys], [d for one in told for d in one.digests]
         )
@@ -78,8 +77,12 @@ class Recent:
         A claim that came back to life would have an owner that lives and knows nothing of it: whoever asks
         for the event would wait for as long as that process lives.
         """
-        told = list(self._told)
+        told = self._young()
         return (
             [row for one in told for row in one.failed if row.key not in held],
             [row for one in told for row in one.released if row.key not in held],
         )
+
+    def _young(self) -> list[_Told]:
+        oldest = time.monotonic() - _SECONDS
+        return [one for one in list(self._told) if one.at >= oldest]
