@@ -40,6 +40,7 @@ check: setup  ## format, lint, types, import layers, generated files, secrets
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) mypy
+	$(RUN) mypy --explicit-package-bases infra
 	.venv/bin/lint-imports
 	$(RUN) tools.crds --check
 	git ls-files -z | xargs -0 .venv/bin/detect-secrets-hook --baseline .secrets.baseline
