@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,6 +69,7 @@ class _Recorder(MockMonitor):
 def record(stack: str, **changed: Any) -> list[Resource]:
     """The resources of a stack, in the order of their names."""
     recorder = _Recorder()
+    asyncio.set_event_loop(asyncio.new_event_loop())  # another test's asyncio.run() has taken it away
     set_mocks(_Same(), project="doublegate", stack="any", preview=False, monitor=recorder)
     chosen = settings(stack, **changed)
     pulumi.runtime.test(lambda: platform(chosen))()
