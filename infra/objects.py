@@ -91,7 +91,6 @@ class Server:
             "name": self.name,
             "image": self.image,
             "imagePullPolicy": "IfNotPresent",
-            "env": list(self.env),
             "ports": [{"name": name, "containerPort": port} for name, port in self.ports.items()],
             "startupProbe": {**self._alive, "periodSeconds": 2, "failureThreshold": 90},
             "livenessProbe": {**self._alive, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
@@ -107,7 +106,9 @@ class Server:
             },
             "volumeMounts": mounts,
         }
-        return made | {key: list(given) for key, given in _given(command=self.command, args=self.args)}
+        return made | {
+            key: list(given) for key, given in _given(command=self.command, args=self.args, env=self.env)
+        }
 
     def template(self) -> Object:
         """The pods."""
@@ -240,7 +241,8 @@ def mebibytes(size: str) -> int:
     return int(size[:-2]) * _UNITS[size[-2:]]
 
 
-def _given(**fields: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
+def _given(**fields: Sequence[Any]) -> list[tuple[str, Sequence[Any]]]:
+    """Without empty lists: the API server drops them, and a refresh would take that for a change."""
     return [(name, value) for name, value in fields.items() if value]
 
 

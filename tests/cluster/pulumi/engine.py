@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pulumi import automation as auto
+from pulumi.runtime._callbacks import _CallbackServicer
 
 from infra.credentials import lacking
 from infra.settings import NAMESPACE
@@ -88,20 +89,29 @@ class Engine:
 
     def up(self) -> dict[str, int]:
         """How many resources were created, changed, and so on."""
+        _forget()
         return dict(self.stack.up(on_output=_show).summary.resource_changes or {})
 
     def preview(self) -> dict[str, int]:
         """What `up` would do."""
+        _forget()
         planned = self.stack.preview(on_output=_show).change_summary
         return {str(kind): count for kind, count in planned.items()}
 
     def refresh(self) -> dict[str, int]:
         """What had changed behind its back."""
+        _forget()
         return dict(self.stack.refresh(on_output=_show).summary.resource_changes or {})
 
     def destroy(self) -> None:
         """Remove all of it."""
+        _forget()
         self.stack.destroy(on_output=_show)
+
+
+def _forget() -> None:
+    """Servers of hooks of a former run: only here are several runs in one process, and each stops all."""
+    _CallbackServicer._servicers.clear()
 
 
 def _install(plugins: Path) -> None:
