@@ -40,7 +40,7 @@ class Engine:
     """
 
     def __init__(self, home: Path, kubeconfig: Path, values: Mapping[str, Any]) -> None:
-        state = home / "state"
+        state = self.state = home / "state"
         state.mkdir(parents=True)
         self.environment = {
             "PULUMI_HOME": str(home / "pulumi"),
