@@ -86,13 +86,16 @@ class Operator:
             log.info("stopped, and gave the lease back")
 
     async def _work(self) -> None:
+        over: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._election.hold())
                 group.create_task(self._queue.run())
                 group.create_task(self._list())
         except* LeadershipLost as lost:
-            raise lost.exceptions[0] from None
+            over = lost.exceptions[0]  # raised here it would be in a group again
+        if over is not None:
+            raise over
 
     async def _list(self) -> None:
         while True:
