@@ -51,7 +51,7 @@ class Namespace:
     def close(self) -> None:
         """End the forwards, and let the cluster remove everything in its own time."""
         self._open.close()
-        self._client.delete(NamespaceResource, self.name)
+        self.cluster.run("delete", "namespace", self.name, "--ignore-not-found", "--wait=false")
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
         """Run kubectl here; returns what it printed."""
