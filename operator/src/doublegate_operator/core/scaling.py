@@ -150,5 +150,9 @@ def _finding(spec: ConsumerSpec, observed: Observed, reason: Reason, message: st
         return Finding("False", Reason.PROGRESSING, "The ScaledObject is being created.")
     status, said = observed.scaler.get("Ready", ("Unknown", "KEDA has not looked at it yet."))
     if status != "True":
-        return Finding("False", Reason.SCALER_NOT_READY, f"The ScaledObject is not ready: {said}")
+        text = (
+            f"The ScaledObject is not ready: {said or 'KEDA does not say why'}. KEDA asks Kafka for the lag "
+            f"from its own namespace: is {spec.kafka.bootstrap_servers} reachable there, with the login given?"
+        )
+        return Finding("False", Reason.SCALER_NOT_READY, text)
     return Finding("True", reason, message)
