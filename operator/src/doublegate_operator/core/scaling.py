@@ -150,9 +150,10 @@ def _finding(spec: ConsumerSpec, observed: Observed, reason: Reason, message: st
         return Finding("False", Reason.PROGRESSING, "The ScaledObject is being created.")
     status, said = observed.scaler.get("Ready", ("Unknown", "KEDA has not looked at it yet."))
     if status != "True":
+        brokers = spec.kafka.bootstrap_servers
         text = (
             f"The ScaledObject is not ready: {said or 'KEDA does not say why'}. KEDA asks Kafka for the lag "
-            f"from its own namespace: is {spec.kafka.bootstrap_servers} reachable there, with the login given?"
+            f"from its own namespace: is {brokers} reachable there, with the login given?"
         )
         return Finding("False", Reason.SCALER_NOT_READY, text)
     return Finding("True", reason, message)
