@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.cluster.namespace import Namespace
     from tests.cluster.platform import Platform
 
-# The one run so far had too little room on its node: it grew to 3 pods and drained, and was not followed further.
+# The one run so far had too little room on its node: it grew to 3 pods and drained, then it was ended.
 pytestmark = [pytest.mark.timeout(900), pytest.mark.skip(reason="was not run to its end yet")]
 
 PARTITIONS = 4
