@@ -14,6 +14,7 @@ from doublegate_operator.core.facts import Binding, Failure
 from doublegate_operator.core.reasons import Reason
 from doublegate_operator.core.settings import OperatorSettings
 from doublegate_operator.core.wanted import BindGroup, CreateTopic
+from doublegate_operator.shell.around import Around
 from doublegate_operator.shell.events import Events
 from doublegate_operator.shell.kinds import (
     CONSUMER,
@@ -48,7 +49,7 @@ class Rig:
         kube: Any = self.kube
         events = Events(kube, "op-1")
         self.reconciler = Reconciler(
-            kube, self.view, self.parts, events, OperatorSettings(), self.metrics, lambda: NOW
+            Around(kube, self.view, self.parts, events, OperatorSettings(), self.metrics, lambda: NOW)
         )
         return self.reconciler
 

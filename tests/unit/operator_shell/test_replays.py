@@ -13,6 +13,7 @@ import yaml
 from doublegate.contract.replay_resource import parse_replay
 from doublegate_operator.core.facts import PodFacts
 from doublegate_operator.core.settings import OperatorSettings
+from doublegate_operator.shell.around import Around
 from doublegate_operator.shell.events import Events
 from doublegate_operator.shell.kinds import CONFIG_MAP, CONSUMER, JOB, POD, REPLAY
 from doublegate_operator.shell.metrics import Metrics
@@ -48,7 +49,7 @@ class Rig:
         kube: Any = self.kube
         metrics = Metrics(self.view, lambda: 0, lambda: 0)
         settings = OperatorSettings(consumer_image="registry.example/consumer:1")
-        self.replays = Replays(kube, self.view, self.parts, Events(kube, "op-1"), settings, metrics)
+        self.replays = Replays(Around(kube, self.view, self.parts, Events(kube, "op-1"), settings, metrics))
         self.kube.put(
             REPLAY,
             {

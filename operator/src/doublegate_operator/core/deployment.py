@@ -11,23 +11,17 @@ from doublegate.contract.resource import IdempotentConsumer
 from doublegate_operator.core.config import content_hash, secret_refs
 from doublegate_operator.core.meta import HASH_ANNOTATION, config_name, labels, manifest, selector
 from doublegate_operator.core.network import PORT
+from doublegate_operator.core.pod import RESTRICTED, environment, scheduling
 from doublegate_operator.core.quantity import mebibytes, parse_quantity
 from doublegate_operator.core.sizing import pod_memory
 from doublegate_operator.core.wanted import Object
 
-__all__ = ["RESTRICTED", "deployment"]
+__all__ = ["deployment"]
 
 _DRAIN_SECONDS = 30.0
 """What the runtime gives started effects at a revocation, when their timeout is not longer."""
 _HAND_OVER_SECONDS = 15
 """Then it returns claims, commits and leaves the group."""
-RESTRICTED = {
-    "runAsNonRoot": True,
-    "readOnlyRootFilesystem": True,
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
 
 
 def deployment(
@@ -45,7 +39,7 @@ def deployment(
     """
     name, pod = consumer.metadata.name, consumer.spec.pod
     template: Object = {
-        "metadata": {"labels": {**pod.labels, **labels(name)}, "annotations": dict(pod.annotations)},
+        "metadata": {"labels": {**pod.labels, **labels(consumer)}, "annotations": dict(pod.annotations)},
         "spec": _pod(consumer, image, partitions),
     }
     mounted = {ref: secrets.get(ref) for ref in secret_refs(consumer.spec)}
@@ -75,21 +69,16 @@ def _pod(consumer: IdempotentConsumer, image: str, partitions: int) -> Object:
         "terminationGracePeriodSeconds": pod.termination_grace_period_seconds or drain,
         "containers": [_container(spec, image, partitions)],
         "volumes": volumes,
+        **scheduling(pod),
     }
-    optional = {
-        "nodeSelector": pod.node_selector,
-        "tolerations": pod.tolerations,
-        "affinity": pod.affinity,
-        "topologySpreadConstraints": pod.topology_spread_constraints,
-        "priorityClassName": pod.priority_class_name,
-        "imagePullSecrets": pod.image_pull_secrets,
-    }
-    return made | {key: value for key, value in optional.items() if value}
+    if pod.topology_spread_constraints:
+        made["topologySpreadConstraints"] = pod.topology_spread_constraints
+    return made
 
 
 def _container(spec: ConsumerSpec, image: str, partitions: int) -> Object:
     secrets = "/etc/doublegate/secrets"
-    made: Object = {
+    return {
         "name": "consumer",
         "image": image,
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
@@ -108,9 +97,8 @@ def _container(spec: ConsumerSpec, image: str, partitions: int) -> Object:
             ),
             *spec.pod.volume_mounts,
         ],
+        **environment(spec.pod),
     }
-    optional = {"env": spec.pod.env, "envFrom": spec.pod.env_from}
-    return made | {key: value for key, value in optional.items() if value}
 
 
 def _probe(path: str, **more: int) -> Object:

@@ -1,10 +1,11 @@
-"""What all objects of a consumer share: name, labels, owner."""
+"""What all objects of a resource share: name, labels, owner."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from doublegate.contract.replay_resource import DeadLetterReplay
 from doublegate.contract.resource import IdempotentConsumer
 from doublegate_operator.core.wanted import Object
 
@@ -13,14 +14,20 @@ __all__ = ["HASH_ANNOTATION", "config_name", "labels", "manifest", "selector"]
 HASH_ANNOTATION = "doublegate.dev/config-hash"
 
 
-def selector(name: str) -> dict[str, str]:
-    """Labels that a consumer's pods alone have; they never change."""
-    return {"app.kubernetes.io/name": "doublegate-consumer", "app.kubernetes.io/instance": name}
+_APPLICATIONS = {"IdempotentConsumer": "doublegate-consumer", "DeadLetterReplay": "doublegate-replay"}
 
 
-def labels(name: str) -> dict[str, str]:
+def selector(name: str, kind: str = "IdempotentConsumer") -> dict[str, str]:
+    """Labels that a resource's pods alone have; they never change."""
+    return {"app.kubernetes.io/name": _APPLICATIONS[kind], "app.kubernetes.io/instance": name}
+
+
+def labels(owner: IdempotentConsumer | DeadLetterReplay) -> dict[str, str]:
     """Labels of every object."""
-    return {**selector(name), "app.kubernetes.io/managed-by": "doublegate-operator"}
+    return {
+        **selector(owner.metadata.name, owner.kind),
+        "app.kubernetes.io/managed-by": "doublegate-operator",
+    }
 
 
 def config_name(name: str) -> str:
@@ -29,7 +36,7 @@ def config_name(name: str) -> str:
 
 
 def manifest(
-    consumer: IdempotentConsumer,
+    owner: IdempotentConsumer | DeadLetterReplay,
     api_version: str,
     kind: str,
     *,
@@ -37,16 +44,16 @@ def manifest(
     annotations: Mapping[str, str] | None = None,
     **content: Any,
 ) -> Object:
-    """An object that the consumer owns: it goes with it, without a finalizer."""
-    own = consumer.metadata
+    """An object that the resource owns: it goes with it, without a finalizer."""
+    own = owner.metadata
     metadata: Object = {
         "name": name or own.name,
         "namespace": own.namespace,
-        "labels": labels(own.name),
+        "labels": labels(owner),
         "ownerReferences": [
             {
-                "apiVersion": consumer.api_version,
-                "kind": consumer.kind,
+                "apiVersion": owner.api_version,
+                "kind": owner.kind,
                 "name": own.name,
                 "uid": own.uid,
                 "controller": True,

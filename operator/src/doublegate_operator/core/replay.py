@@ -16,7 +16,7 @@ from doublegate.contract.resource import IdempotentConsumer
 from doublegate_operator.core.facts import Failure
 from doublegate_operator.core.reasons import Reason
 from doublegate_operator.core.replay_job import job_name, replay_objects
-from doublegate_operator.core.replay_status import conditions, counted, ended, events
+from doublegate_operator.core.replay_status import conditions_of, counted, ended, events
 from doublegate_operator.core.settings import OperatorSettings
 from doublegate_operator.core.status import stamp
 from doublegate_operator.core.wanted import Event, Object
@@ -121,7 +121,7 @@ def _without_look(
     update = {
         "observed_generation": generation,
         "phase": phase,
-        "conditions": conditions(former, generation, now, phase, why.reason, why.message),
+        "conditions": conditions_of(former, generation, now, phase, why.reason, why.message),
     }
     status = (former or ReplayStatus()).model_copy(update=update)
     return ReplayPlan(status, events=events(former, status, why.reason, why.message), again=again)
@@ -187,6 +187,6 @@ def _stated(
     update = {
         "observed_generation": generation,
         "phase": phase,
-        "conditions": conditions(seen.status, generation, seen.now, phase, reason, message),
+        "conditions": conditions_of(seen.status, generation, seen.now, phase, reason, message),
     }
     return status.model_copy(update=update)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import yaml
 
 from doublegate.contract.replay_resource import DeadLetterReplay
 from doublegate.contract.resource import IdempotentConsumer
-from doublegate_operator.core.deployment import RESTRICTED
-from doublegate_operator.core.meta import config_name
+from doublegate_operator.core.meta import config_name, labels, manifest
+from doublegate_operator.core.network import PORT
+from doublegate_operator.core.pod import RESTRICTED, environment, scheduling
 from doublegate_operator.core.wanted import Object
 
 __all__ = ["JOB_LABEL", "job_name", "replay_objects"]
 
 JOB_LABEL = "batch.kubernetes.io/job-name"
 """Kubernetes' own, on a Job's pods."""
-_PORT = 8080
 _MEMORY = "256Mi"
 """A batch of 500 letters, and librdkafka's buffers."""
 _TRIES = 3
@@ -31,11 +30,12 @@ def job_name(name: str) -> str:
 
 def replay_objects(replay: DeadLetterReplay, consumer: IdempotentConsumer, image: str) -> Iterator[Object]:
     """ConfigMap and Job. They are made once: a Job's template can't be changed."""
+    name = job_name(replay.metadata.name)
     whole = replay.model_dump(mode="json", by_alias=True, exclude_none=True)
     text = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True)
-    yield _owned(replay, "v1", "ConfigMap", data={"replay.yaml": text})
-    template = {"metadata": {"labels": _labels(replay)}, "spec": _pod(replay, consumer, image)}
-    yield _owned(replay, "batch/v1", "Job", spec={"backoffLimit": _TRIES, "template": template})
+    yield manifest(replay, "v1", "ConfigMap", name=name, data={"replay.yaml": text})
+    template = {"metadata": {"labels": labels(replay)}, "spec": _pod(replay, consumer, image)}
+    yield manifest(replay, "batch/v1", "Job", name=name, spec={"backoffLimit": _TRIES, "template": template})
 
 
 def _pod(replay: DeadLetterReplay, consumer: IdempotentConsumer, image: str) -> Object:
@@ -61,55 +61,21 @@ def _pod(replay: DeadLetterReplay, consumer: IdempotentConsumer, image: str) -> 
             "replay",
             f"--from={_ETC}/replay.yaml",
             f"--replay-id={replay.metadata.uid}",  # a Job that another one left behind can't be ours
-            f"--http-port={_PORT}",
+            f"--http-port={PORT}",
             "--report=/dev/termination-log",
         ],
-        "ports": [{"name": "http", "containerPort": _PORT, "protocol": "TCP"}],
+        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "resources": {"requests": {"cpu": "50m", "memory": _MEMORY}, "limits": {"memory": _MEMORY}},
         "securityContext": RESTRICTED,
         "volumeMounts": [*mounts, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 the pod's own
+        **environment(pod),
     }
-    environment = {"env": pod.env, "envFrom": pod.env_from}
-    container |= {key: value for key, value in environment.items() if value}
-    made: dict[str, Any] = {
+    return {
         "restartPolicy": "Never",  # a pod that failed stays, with its words
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "serviceAccountName": pod.service_account_name or consumer.metadata.name,
         "containers": [container],
         "volumes": volumes,
+        **scheduling(pod),
     }
-    optional = {
-        "nodeSelector": pod.node_selector,
-        "tolerations": pod.tolerations,
-        "affinity": pod.affinity,
-        "priorityClassName": pod.priority_class_name,
-        "imagePullSecrets": pod.image_pull_secrets,
-    }
-    return made | {key: value for key, value in optional.items() if value}
-
-
-def _labels(replay: DeadLetterReplay) -> dict[str, str]:
-    return {
-        "app.kubernetes.io/name": "doublegate-replay",
-        "app.kubernetes.io/instance": replay.metadata.name,
-        "app.kubernetes.io/managed-by": "doublegate-operator",
-    }
-
-
-def _owned(replay: DeadLetterReplay, api_version: str, kind: str, **content: Any) -> Object:
-    own = replay.metadata
-    owner = {
-        "apiVersion": replay.api_version,
-        "kind": replay.kind,
-        "name": own.name,
-        "uid": own.uid,
-        "controller": True,
-    }
-    metadata = {
-        "name": job_name(own.name),
-        "namespace": own.namespace,
-        "labels": _labels(replay),
-        "ownerReferences": [owner],
-    }
-    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **content}

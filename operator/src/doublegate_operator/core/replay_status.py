@@ -8,10 +8,10 @@ from doublegate.contract.consumer_status import Condition
 from doublegate.contract.replay_progress import ReplayProgress
 from doublegate.contract.replay_resource import Phase, ReplayStatus
 from doublegate_operator.core.reasons import ConditionType, Reason
-from doublegate_operator.core.status import stamp
+from doublegate_operator.core.status import Finding, conditions
 from doublegate_operator.core.wanted import Event
 
-__all__ = ["conditions", "counted", "ended", "events"]
+__all__ = ["conditions_of", "counted", "ended", "events"]
 
 _IN_ORDER = (Reason.CONSUMER_MISSING, Reason.REPLAY_RUNNING, Reason.REPLAY_COMPLETE)
 
@@ -31,30 +31,19 @@ def counted(former: ReplayStatus, progress: ReplayProgress | None) -> ReplayStat
     return former.model_copy(update=told)
 
 
-def conditions(
+def conditions_of(
     former: ReplayStatus | None, generation: int, now: datetime, phase: Phase, reason: Reason, message: str
 ) -> list[Condition]:
     """Ready, Reconciling and Stalled, as kstatus reads them."""
-    times = {c.type: (c.status, c.last_transition_time) for c in former.conditions} if former else {}
     truths = {
         ConditionType.READY: phase is Phase.COMPLETE,
         ConditionType.RECONCILING: phase in (Phase.PENDING, Phase.RUNNING),
         ConditionType.STALLED: phase is Phase.FAILED,
     }
-    made = []
-    for kind, truth in truths.items():
-        status, since = times.get(kind.value, (None, ""))
-        made.append(
-            Condition(
-                type=kind.value,
-                status="True" if truth else "False",
-                reason=reason.value,
-                message=message,
-                observed_generation=generation,
-                last_transition_time=since if status == str(truth) else stamp(now),
-            )
-        )
-    return made
+    findings = {
+        kind: Finding("True" if truth else "False", reason, message) for kind, truth in truths.items()
+    }
+    return conditions(findings, former, generation, now)
 
 
 def events(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from doublegate.contract.consumer_status import Condition, ConsumerStatus
+from doublegate.contract.replay_resource import ReplayStatus
 from doublegate_operator.core.reasons import ConditionType, Reason
 
 __all__ = ["Finding", "conditions", "parse_time", "stamp"]
@@ -38,12 +39,15 @@ class Finding:
 
 
 def conditions(
-    findings: Mapping[ConditionType, Finding], former: ConsumerStatus | None, generation: int, now: datetime
+    findings: Mapping[ConditionType, Finding],
+    former: ConsumerStatus | ReplayStatus | None,
+    generation: int,
+    now: datetime,
 ) -> list[Condition]:
     """All conditions in the order of their types; what kept its status keeps its `lastTransitionTime`."""
     times = {c.type: (c.status, c.last_transition_time) for c in former.conditions} if former else {}
     made = []
-    for kind in ConditionType:
+    for kind in (kind for kind in ConditionType if kind in findings):
         found = findings[kind]
         status, since = times.get(kind.value, (None, ""))
         made.append(

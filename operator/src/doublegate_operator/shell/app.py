@@ -15,6 +15,7 @@ from typing import Any
 
 from lightkube import AsyncClient
 
+from doublegate_operator.shell.around import Around
 from doublegate_operator.shell.events import Events
 from doublegate_operator.shell.health import Health, HealthServer
 from doublegate_operator.shell.kinds import CONSUMER, Kind
@@ -55,8 +56,8 @@ class Operator:
         self._queue: WorkQueue[Key] = WorkQueue(self._look)
         self._metrics = Metrics(self._view, lambda: self._queue.depth, lambda: self._kube.calls)
         events = Events(self._kube, settings.pod_name)
-        self._consumers = Reconciler(self._kube, self._view, parts, events, settings.core, self._metrics)
-        self._replays = Replays(self._kube, self._view, parts, events, settings.core, self._metrics)
+        around = Around(self._kube, self._view, parts, events, settings.core, self._metrics)
+        self._consumers, self._replays = Reconciler(around), Replays(around)
         self._listing = Listing(self._kube, self._view, settings.namespaces)
         self._watching = Watching(self._told, settings.namespaces)
         leases = ApiLeases(client, settings.pod_namespace, settings.lease_name)

@@ -29,7 +29,17 @@ from doublegate_operator.shell.view import (
     instance_of,
 )
 
-__all__ = ["Applied", "Applier"]
+__all__ = ["Applied", "Applier", "Foreign", "failure_of"]
+
+
+class Foreign(Exception):
+    """The object of that name is somebody else's."""
+
+
+def failure_of(problem: Refused | Foreign) -> Failure:
+    """What to say of an object that could not be written."""
+    reason = Reason.API_REFUSED if isinstance(problem, Refused) else Reason.CONFLICTING_OBJECT
+    return Failure(reason, str(problem))
 
 
 @dataclass
@@ -70,9 +80,8 @@ class Applier:
         for manifest in objects:
             try:
                 repaired = await self._one(uid, manifest)
-            except (Refused, _Another) as problem:
-                reason = Reason.API_REFUSED if isinstance(problem, Refused) else Reason.CONFLICTING_OBJECT
-                done.failure = done.failure or Failure(reason, str(problem))
+            except (Refused, Foreign) as problem:
+                done.failure = done.failure or failure_of(problem)
             else:
                 done.repaired += [repaired] if repaired else []
         return done
@@ -89,7 +98,7 @@ class Applier:
                 try:
                     await self._kube.delete(kind, namespace, meta["name"])
                 except Refused as refused:
-                    return Failure(Reason.API_REFUSED, str(refused))
+                    return failure_of(refused)
                 self._done.pop((kind, namespace, meta["name"]), None)
         return None
 
@@ -117,7 +126,7 @@ class Applier:
         return f"{kind} {meta['name']}" if changed else None
 
     async def _ours(self, uid: str, manifest: Object, kind: Kind, known: Known | None) -> None:
-        """Raise `_Another` when the object of that name is not this resource's."""
+        """Raise `Foreign` when the object of that name is not this resource's."""
         meta = manifest["metadata"]
         found: Raw | None = known.raw if known is not None else None
         if found is None:
@@ -131,14 +140,10 @@ class Applier:
         if owner is None and instance_of(found) == instance_of(manifest):
             return  # left behind by a deletion that let it live
         if owner is not None and owner.get("kind") == meta["ownerReferences"][0]["kind"]:
-            raise _Another(f"{what} still belongs to a former resource of this name; it is being removed.")
-        raise _Another(
+            raise Foreign(f"{what} still belongs to a former resource of this name; it is being removed.")
+        raise Foreign(
             f"{what} exists and is not this resource's. Rename the resource, or delete that object."
         )
-
-
-class _Another(Exception):
-    """The object of that name is somebody else's."""
 
 
 def _digest(manifest: Mapping[str, object]) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from doublegate_operator.core.status import stamp
 from doublegate_operator.core.wanted import Event
 from doublegate_operator.shell.kinds import EVENT
 from doublegate_operator.shell.kube import MANAGER, Kube
@@ -70,7 +71,7 @@ class Events:
             self._said.popitem(last=False)
 
     async def _count_up(self, namespace: str, said: _Said, now: datetime) -> bool:
-        change = {"count": said.count + 1, "lastTimestamp": _stamp(now)}
+        change = {"count": said.count + 1, "lastTimestamp": stamp(now)}
         if await self._kube.merge(EVENT, namespace, said.name, change) is None:
             return False  # Events live for an hour
         said.count += 1
@@ -80,8 +81,8 @@ class Events:
     async def _create(
         self, resource: Mapping[str, Any], event: Event, key: tuple[str, ...], now: datetime
     ) -> _Said:
-        meta, stamp = resource["metadata"], _stamp(now)
-        digest = hashlib.sha256("\0".join((*key, stamp, self._instance)).encode()).hexdigest()[:16]
+        meta, at = resource["metadata"], stamp(now)
+        digest = hashlib.sha256("\0".join((*key, at, self._instance)).encode()).hexdigest()[:16]
         name = f"{meta['name'][:200]}.{digest}"
         manifest = {
             "apiVersion": "v1",
@@ -101,13 +102,9 @@ class Events:
             "source": {"component": MANAGER},
             "reportingComponent": MANAGER,
             "reportingInstance": self._instance,
-            "firstTimestamp": stamp,
-            "lastTimestamp": stamp,
+            "firstTimestamp": at,
+            "lastTimestamp": at,
             "count": 1,
         }
         await self._kube.create(EVENT, manifest)
-        return _Said(name, stamp, now)
-
-
-def _stamp(now: datetime) -> str:
-    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return _Said(name, at, now)

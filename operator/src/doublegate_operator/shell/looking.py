@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from doublegate.contract.consumer_status import ConsumerStatus
 from doublegate.contract.resource import IdempotentConsumer
 from doublegate_operator.core.facts import Failure, Observed
 from doublegate_operator.core.reasons import Reason
@@ -69,7 +70,7 @@ async def observe(
         workload=workload_facts(deployment.raw if deployment else None),
         pods=shown,
         scaler=scaler_facts(scaler.raw if scaler else None),
-        status=status_of(resource),
+        status=status_of(resource, ConsumerStatus),
     )
 
 

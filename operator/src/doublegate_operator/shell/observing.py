@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from doublegate.contract.consumer_status import ConsumerStatus
+from doublegate.contract.replay_resource import ReplayStatus
 from doublegate_operator.core.facts import WorkloadFacts
 from doublegate_operator.core.meta import HASH_ANNOTATION
 
 __all__ = ["scaler_facts", "status_of", "workload_facts"]
 
 Raw = Mapping[str, Any]
+Status = TypeVar("Status", ConsumerStatus, ReplayStatus)
 
 
-def status_of(resource: Raw) -> ConsumerStatus | None:
+def status_of(resource: Raw, model: type[Status]) -> Status | None:
     """What was written last; None for nothing, and for what another version of the operator wrote."""
     given = resource.get("status")
     try:
-        return ConsumerStatus.model_validate(given) if given else None
+        return model.model_validate(given) if given else None
     except ValidationError:
         return None
 

@@ -12,12 +12,12 @@ import aiohttp
 
 from doublegate_operator.core.facts import PodFacts
 from doublegate_operator.core.meta import HASH_ANNOTATION
+from doublegate_operator.core.network import PORT
 
 __all__ = ["observe_pods"]
 
 Raw = Mapping[str, Any]
 
-_PORT = 8080
 _SECONDS = 3.0
 _AT_ONCE = 32
 _LARGEST = 1 << 22
@@ -35,7 +35,7 @@ _STUCK = {
 _OVER = ("Succeeded", "Failed")
 
 
-async def observe_pods(pods: Sequence[Raw], port: int = _PORT) -> tuple[PodFacts, ...]:
+async def observe_pods(pods: Sequence[Raw], port: int = PORT) -> tuple[PodFacts, ...]:
     """Ask all of them at the same time; who does not answer in time has no status.
 
     Pods that are over are left out: their Deployment has others in their place.

@@ -11,7 +11,6 @@ import logging
 import math
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from doublegate.contract.consumer_status import ConsumerStatus
@@ -21,19 +20,16 @@ from doublegate.contract.support import refuse_unsupported
 from doublegate_operator.core.facts import Failure
 from doublegate_operator.core.plan import plan, refused
 from doublegate_operator.core.reasons import ConditionType, Reason
-from doublegate_operator.core.settings import OperatorSettings
 from doublegate_operator.core.wanted import Event, Plan
 from doublegate_operator.shell.applying import Applier
+from doublegate_operator.shell.around import Around
 from doublegate_operator.shell.blame import blamed, said
-from doublegate_operator.shell.events import Events
 from doublegate_operator.shell.kinds import CONSUMER
-from doublegate_operator.shell.kube import Kube, Refused
+from doublegate_operator.shell.kube import Refused
 from doublegate_operator.shell.logs import Once
 from doublegate_operator.shell.looking import observe
-from doublegate_operator.shell.metrics import Metrics
 from doublegate_operator.shell.observing import status_of
-from doublegate_operator.shell.parts import Parts
-from doublegate_operator.shell.view import Raw, View
+from doublegate_operator.shell.view import Raw
 
 __all__ = ["Reconciler"]
 
@@ -49,33 +45,12 @@ class Reconciler:
     """Looks at IdempotentConsumers.
 
     Args:
-        kube: the API.
-        view: what the cluster has.
-        parts: everything else.
-        events: where Events go.
-        settings: that plans depend on.
-        metrics: what is counted.
-        now: the time; a test's own.
+        around: what it works with.
     """
 
-    def __init__(
-        self,
-        kube: Kube,
-        view: View,
-        parts: Parts,
-        events: Events,
-        settings: OperatorSettings,
-        metrics: Metrics,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._kube = kube
-        self._view = view
-        self._parts = parts
-        self._events = events
-        self._settings = settings
-        self._metrics = metrics
-        self._now = now
-        self._applier = Applier(kube, view)
+    def __init__(self, around: Around) -> None:
+        self._around = around
+        self._applier = Applier(around.kube, around.view)
         self._changes: dict[tuple[str, str], int] = {}
         self._once = Once(log)
 
@@ -85,8 +60,8 @@ class Reconciler:
         Returns:
             Seconds until the next look; None when the resource is gone.
         """
-        with self._metrics.look() as outcome:
-            known = self._view.get(CONSUMER, namespace, name)
+        with self._around.metrics.look() as outcome:
+            known = self._around.view.get(CONSUMER, namespace, name)
             if known is None or "deletionTimestamp" in known.raw["metadata"]:
                 # Its objects have it as their owner, so the garbage collector removes them.
                 self._applier.forget(namespace, name)
@@ -106,20 +81,20 @@ class Reconciler:
         except Unsupported as unsupported:
             return await self._refuse(resource, Reason.UNSUPPORTED, f"{unsupported}.", outcome)
         try:
-            async with self._parts.secrets(consumer) as secrets:
+            async with self._around.parts.secrets(consumer) as secrets:
                 observed = await observe(
                     resource,
                     consumer,
-                    view=self._view,
-                    parts=self._parts,
-                    alive=self._kube.alive,
+                    view=self._around.view,
+                    parts=self._around.parts,
+                    alive=self._around.kube.alive,
                     secrets=secrets,
-                    now=self._now,
+                    now=self._around.now,
                 )
-                planned = plan(consumer, observed, self._settings)
+                planned = plan(consumer, observed, self._around.settings)
                 failures, repaired = await self._carry_out(consumer, planned, secrets[0])
         except Refused as problem:
-            await self._events.post(resource, Event("Warning", Reason.API_REFUSED, str(problem)))
+            await self._around.events.post(resource, Event("Warning", Reason.API_REFUSED, str(problem)))
             raise
         status = planned.status
         for part, failure in failures:
@@ -127,7 +102,7 @@ class Reconciler:
         await self._write(resource, status)
         causes = [failure for _, failure in failures]
         for event in (*repaired, *said(planned.events, causes)):
-            await self._events.post(resource, event)
+            await self._around.events.post(resource, event)
         outcome("failed" if failures else "changed" if planned.changing else "done")
         return self._again(resource, planned, changed=planned.changing and not failures)
 
@@ -135,7 +110,7 @@ class Reconciler:
         self, consumer: IdempotentConsumer, planned: Plan, root: Path
     ) -> tuple[Failures, list[Event]]:
         """In the plan's order. Without the group nothing else is touched."""
-        parts, meta = self._parts, consumer.metadata
+        parts, meta = self._around.parts, consumer.metadata
         failures: Failures = []
         if planned.bind is not None and (failure := await parts.bind_group(consumer, root, planned.bind)):
             return [(ConditionType.LEDGER_READY, failure)], []
@@ -160,30 +135,26 @@ class Reconciler:
     async def _refuse(
         self, resource: Raw, reason: Reason, text: str, outcome: Callable[[str], None]
     ) -> float:
-        planned = refused(resource, status_of(resource), self._now(), reason, text)
+        planned = refused(resource, status_of(resource, ConsumerStatus), self._around.now(), reason, text)
         await self._write(resource, planned.status)
         for event in planned.events:
-            await self._events.post(resource, event)
+            await self._around.events.post(resource, event)
         outcome("refused")
         return planned.again
 
     async def _write(self, resource: Raw, status: ConsumerStatus) -> None:
-        """Write it when it is another one."""
-        body = status.model_dump(mode="json", by_alias=True, exclude_none=True)
-        if body == resource.get("status"):
-            return
-        written = await self._kube.write_status(CONSUMER, resource, body)
+        """Write it, and say when the served CRD keeps less of it."""
+        written = await self._around.write_status(CONSUMER, resource, status)
         if written is None:
             return
-        self._view.seen(CONSUMER, written)
-        kept = written.get("status") or {}
-        if dropped := sorted(body.keys() - kept.keys()):
+        body = status.model_dump(by_alias=True, exclude_none=True)
+        if dropped := sorted(body.keys() - (written.get("status") or {}).keys()):
             text = (
                 f"The served CRD drops status.{dropped[0]}: it is older than the operator. "
                 "Upgrade the chart doublegate-crds."
             )
             self._once.warning("the CRD", text)
-            await self._events.post(written, Event("Warning", Reason.SCHEMA_OUTDATED, text))
+            await self._around.events.post(written, Event("Warning", Reason.SCHEMA_OUTDATED, text))
         else:
             self._once.over("the CRD")
 

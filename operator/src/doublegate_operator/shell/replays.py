@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,7 +14,6 @@ from doublegate.contract.replay_progress import ReplayProgress
 from doublegate.contract.replay_resource import DeadLetterReplay, ReplayStatus, parse_replay
 from doublegate.contract.resource import IdempotentConsumer, parse_consumer
 from doublegate_operator.core.facts import Failure
-from doublegate_operator.core.reasons import Reason
 from doublegate_operator.core.replay import (
     JobFacts,
     ReplayObserved,
@@ -25,13 +24,12 @@ from doublegate_operator.core.replay import (
 )
 from doublegate_operator.core.replay_job import JOB_LABEL, job_name
 from doublegate_operator.core.replay_status import ended
-from doublegate_operator.core.settings import OperatorSettings
-from doublegate_operator.shell.events import Events
+from doublegate_operator.shell.applying import Foreign, failure_of
+from doublegate_operator.shell.around import Around
 from doublegate_operator.shell.kinds import CONFIG_MAP, CONSUMER, JOB, POD, REPLAY
-from doublegate_operator.shell.kube import Kube, Refused
-from doublegate_operator.shell.metrics import Metrics
-from doublegate_operator.shell.parts import Parts
-from doublegate_operator.shell.view import Raw, View, controller_of
+from doublegate_operator.shell.kube import Refused
+from doublegate_operator.shell.observing import status_of
+from doublegate_operator.shell.view import Raw, controller_of
 
 __all__ = ["Replays"]
 
@@ -44,32 +42,11 @@ class Replays:
     """Looks at DeadLetterReplays.
 
     Args:
-        kube: the API.
-        view: what the cluster has.
-        parts: asks pods for their status.
-        events: where Events go.
-        settings: that plans depend on.
-        metrics: what is counted.
-        now: the time; a test's own.
+        around: what it works with.
     """
 
-    def __init__(
-        self,
-        kube: Kube,
-        view: View,
-        parts: Parts,
-        events: Events,
-        settings: OperatorSettings,
-        metrics: Metrics,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._kube = kube
-        self._view = view
-        self._parts = parts
-        self._events = events
-        self._settings = settings
-        self._metrics = metrics
-        self._now = now
+    def __init__(self, around: Around) -> None:
+        self._around = around
 
     async def look(self, namespace: str, name: str) -> float | None:
         """Do what is to be done now.
@@ -77,8 +54,8 @@ class Replays:
         Returns:
             Seconds until the next look; None when the resource is gone or at its end.
         """
-        with self._metrics.look() as outcome:
-            known = self._view.get(REPLAY, namespace, name)
+        with self._around.metrics.look() as outcome:
+            known = self._around.view.get(REPLAY, namespace, name)
             if known is None or "deletionTimestamp" in known.raw["metadata"]:
                 outcome("gone")  # its objects go with it
                 return None
@@ -89,39 +66,38 @@ class Replays:
             try:
                 for manifest in planned.objects:
                     await self._make(known.raw, manifest)
-            except (Refused, _Another) as problem:
-                reason = Reason.API_REFUSED if isinstance(problem, Refused) else Reason.CONFLICTING_OBJECT
-                planned = _blocked(known.raw, Failure(reason, str(problem)), self._now())
-            await self._write(known.raw, planned.status)
+            except (Refused, Foreign) as problem:
+                planned = _blocked(known.raw, failure_of(problem), self._around.now())
+            await self._around.write_status(REPLAY, known.raw, planned.status)
             for event in planned.events:
-                await self._events.post(known.raw, event)
+                await self._around.events.post(known.raw, event)
             outcome("changed" if planned.objects else "done")
             return planned.again
 
     async def _plan(self, resource: Raw) -> ReplayPlan:
-        former = _status_of(resource)
+        former = status_of(resource, ReplayStatus)
         try:
             replay = parse_replay(resource, source="DeadLetterReplay")
         except InvalidReplay as invalid:
             text = "; ".join(map(str, invalid.problems))
             generation = resource["metadata"].get("generation", 0)
-            return refused_replay(generation, former, self._now(), text)
+            return refused_replay(generation, former, self._around.now(), text)
         consumer, problem = self._consumer(replay)
         job = await self._job(replay)
         progress, trouble = (None, None) if job is None else await self._told(replay)
         observed = ReplayObserved(
-            now=self._now(),
+            now=self._around.now(),
             consumer=consumer,
             problem=problem,
             job=None if job is None else _job_facts(job, trouble),
             progress=progress,
             status=former,
         )
-        return plan_replay(replay, observed, self._settings)
+        return plan_replay(replay, observed, self._around.settings)
 
     def _consumer(self, replay: DeadLetterReplay) -> tuple[IdempotentConsumer | None, str | None]:
         name = replay.spec.consumer_ref.name
-        known = self._view.get(CONSUMER, replay.metadata.namespace, name)
+        known = self._around.view.get(CONSUMER, replay.metadata.namespace, name)
         if known is None:
             return None, None
         try:
@@ -132,8 +108,8 @@ class Replays:
     async def _job(self, replay: DeadLetterReplay) -> Raw | None:
         """The replay's own; asked for where the view has none, or a second one might be made."""
         own = replay.metadata
-        known = self._view.get(JOB, own.namespace, job_name(own.name))
-        found = known.raw if known else await self._kube.get(JOB, own.namespace, job_name(own.name))
+        known = self._around.view.get(JOB, own.namespace, job_name(own.name))
+        found = known.raw if known else await self._around.kube.get(JOB, own.namespace, job_name(own.name))
         if found is None or (controller_of(found) or {}).get("uid") != own.uid:
             return None
         return found
@@ -143,7 +119,7 @@ class Replays:
         own = replay.metadata
         pods = [
             pod
-            for pod in self._view.all(POD)
+            for pod in self._around.view.all(POD)
             if pod["metadata"]["namespace"] == own.namespace
             and (pod["metadata"].get("labels") or {}).get(JOB_LABEL) == job_name(own.name)
         ]
@@ -155,7 +131,7 @@ class Replays:
         for pod in self._pods(replay):
             if (told := _parsed(_last_words(pod))) is not None and told.replay_id == uid:
                 return told, trouble
-            for facts in await self._parts.observe_pods([pod]):
+            for facts in await self._around.parts.observe_pods([pod]):
                 trouble = trouble or facts.trouble
                 if (told := _parsed(facts.status)) is not None and told.replay_id == uid:
                     return told, trouble
@@ -163,38 +139,17 @@ class Replays:
 
     async def _make(self, resource: Raw, manifest: Mapping[str, Any]) -> None:
         kind, meta = _KINDS[manifest["kind"]], manifest["metadata"]
-        found = await self._kube.get(kind, meta["namespace"], meta["name"])
+        found = await self._around.kube.get(kind, meta["namespace"], meta["name"])
         if found is not None and (controller_of(found) or {}).get("uid") != resource["metadata"]["uid"]:
             what = f"{kind} {meta['namespace']}/{meta['name']}"
-            raise _Another(f"{what} exists and is not this replay's. Delete it, or rename the replay.")
-        made = await self._kube.apply(kind, manifest)
-        self._view.seen(kind, made)
-
-    async def _write(self, resource: Raw, status: ReplayStatus) -> None:
-        body = status.model_dump(mode="json", by_alias=True, exclude_none=True)
-        if body == resource.get("status"):
-            return
-        written = await self._kube.write_status(REPLAY, resource, body)
-        if written is not None:
-            self._view.seen(REPLAY, written)
-
-
-class _Another(Exception):
-    """The object of that name is somebody else's."""
+            raise Foreign(f"{what} exists and is not this replay's. Delete it, or rename the replay.")
+        made = await self._around.kube.apply(kind, manifest)
+        self._around.view.seen(kind, made)
 
 
 def _blocked(resource: Raw, why: Failure, now: datetime) -> ReplayPlan:
     generation = resource["metadata"].get("generation", 0)
-    return blocked_replay(generation, _status_of(resource), now, why)
-
-
-def _status_of(resource: Raw) -> ReplayStatus | None:
-    """What was written last; None for nothing, and for what another version of the operator wrote."""
-    given = resource.get("status")
-    try:
-        return ReplayStatus.model_validate(given) if given else None
-    except ValidationError:
-        return None
+    return blocked_replay(generation, status_of(resource, ReplayStatus), now, why)
 
 
 def _job_facts(job: Raw, trouble: str | None) -> JobFacts:
