@@ -5,18 +5,40 @@ What is allowed is read from the model's own JSON schema, so messages can't drif
 
 import difflib
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from doublegate.contract.errors import Problem
+from doublegate.contract.errors import InvalidResource, Problem
 from doublegate.contract.fields import redact
 
-__all__ = ["problems_of"]
+__all__ = ["checked", "problems_of"]
 
 _SHOWN = 60
 _WORDS = {"boolean": "true or false", "array": "a list", "object": "a mapping", "null": "nothing"}
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def checked(model: type[Model], given: object, source: str, invalid: type[InvalidResource]) -> Model:
+    """The model of what is parsed from YAML or JSON already.
+
+    Args:
+        model: of the resource.
+        given: the mapping.
+        source: what to call it in error messages.
+        invalid: the error to raise.
+
+    Raises:
+        InvalidResource: of that kind: one line per problem: field path, what was given, what is allowed.
+    """
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        problems = problems_of(error, model)
+    raise invalid(source, problems)  # outside: the original carries the input, secrets included
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:

@@ -6,13 +6,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from doublegate.contract.consumer_status import Condition, Written
 from doublegate.contract.deadletter import DeadLetterReason
 from doublegate.contract.errors import InvalidReplay, Problem
-from doublegate.contract.explain import problems_of
+from doublegate.contract.explain import checked
 from doublegate.contract.fields import Choice, DnsName, Section
 from doublegate.contract.resource import Metadata, without_status
 from doublegate.contract.units import Rate
@@ -139,11 +139,7 @@ def parse_replay(given: object, source: str = "resource") -> DeadLetterReplay:
     Raises:
         InvalidReplay: one line per problem: field path, what was given, what is allowed.
     """
-    try:
-        return DeadLetterReplay.model_validate(given)
-    except ValidationError as error:
-        problems = problems_of(error, DeadLetterReplay)
-    raise InvalidReplay(source, problems)
+    return checked(DeadLetterReplay, given, source, InvalidReplay)
 
 
 def load_replay(path: Path | str) -> DeadLetterReplay:

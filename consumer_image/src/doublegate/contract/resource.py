@@ -6,11 +6,11 @@ The one place to import the resource's models from; its sections stand in the `*
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from doublegate.contract.consumer_spec import ConsumerSpec, Mode
 from doublegate.contract.errors import InvalidConsumer
-from doublegate.contract.explain import problems_of
+from doublegate.contract.explain import checked
 from doublegate.contract.fields import DnsName, Section
 from doublegate.contract.filter_spec import FilterSpec, Snapshots
 from doublegate.contract.gate_spec import (
@@ -140,11 +140,7 @@ def parse_consumer(given: object, source: str = "resource") -> IdempotentConsume
     Raises:
         InvalidConsumer: one line per problem: field path, what was given, what is allowed.
     """
-    try:
-        return IdempotentConsumer.model_validate(given)
-    except ValidationError as error:
-        problems = problems_of(error, IdempotentConsumer)
-    raise InvalidConsumer(source, problems)  # outside: the original carries the input, secrets included
+    return checked(IdempotentConsumer, given, source, InvalidConsumer)
 
 
 def load_consumer(path: Path | str) -> IdempotentConsumer:
