@@ -16,16 +16,14 @@ from doublegate.contract.errors import DoublegateError
 from doublegate.gate.ledger_errors import LedgerFull, LedgerUnderReplicated
 from doublegate.gate.ledger_protocol import LedgerApi
 from doublegate.gate.ledger_types import (
-    Assignment,
     Claims,
     CompletionOutcome,
     Completions,
     Exchange,
     ExchangeResult,
     FailureOutcome,
-    Failures,
-    Releases,
 )
+from doublegate.runtime.exchange_rows import Table, ended, failures_of, grants_of, releases_of
 from doublegate.runtime.mailbox import Mailbox
 from doublegate.runtime.partition import Partition
 from doublegate.runtime.recent import GivenUp, Recent, in_doubt
@@ -191,20 +189,23 @@ class Books:
         self._telling = len(released) + len(handed)
         marks, self._watermarks = self._watermarks, {}
         order_marks, self._order_marks = self._order_marks, {}
-        table = _Table()
-        grants = _grants(starts)
+        table = Table()
+        grants = grants_of(starts)
         lines = self.ask_lines(asked)
         exchange = self._exchange(
             table, done, failures, released, marks, order_marks, claims, dict(handed) | grants, lines
         )
         started = time.monotonic()
 
+        def settle(result: ExchangeResult) -> None:
+            self._recent.add(done, failures, released)
+            self._settle(done, failed, result)
+
         def answer(result: ExchangeResult) -> None:
             self.busy = False
             self._telling = 0
             self._report.metrics.ledger_seconds.observe(time.monotonic() - started)
-            self._recent.add(done, failures, released)
-            self._settle(done, failed, result)
+            settle(result)
             fenced = frozenset(p for index in result.fenced if (p := table.partitions[index]) is not None)
             for partition in grants.keys() - fenced:
                 partition.grant = grants[partition]
@@ -213,8 +214,7 @@ class Books:
         def fail(error: DoublegateError) -> None:
             self._telling = 0
             if isinstance(error, LedgerFull | LedgerUnderReplicated):  # only the claims were refused
-                self._recent.add(done, failures, released)
-                self._settle(done, failed, error.result)
+                settle(error.result)
                 unanswered(asked, error)
                 return
             self._done.extendleft(reversed(done))
@@ -247,7 +247,7 @@ class Books:
 
     def reassert(self, held: Sequence[Record]) -> None:
         """On the ledger's thread, after it lost data: put back claims, and how others ended of late."""
-        table = _Table()
+        table = Table()
         claims = Claims(
             [r.key for r in held],
             [r.digest for r in held],
@@ -259,7 +259,7 @@ class Books:
         failed, released = self._recent.given_up(frozenset(claims.keys))
         if failed or released:
             with suppress(LedgerFull, LedgerUnderReplicated):  # these end claims, and that was done
-                self._ledger.exchange(_ended(self._owner, failed, released))
+                self._ledger.exchange(ended(self._owner, failed, released))
         log.warning(
             "ledger: re-asserted %d claims and %d DONE, %d refused; told again of %d failed and %d released",
             len(held),
@@ -271,7 +271,7 @@ class Books:
 
     def _exchange(
         self,
-        table: "_Table",
+        table: Table,
         done: list[Record],
         failed: list[GivenUp],
         released: list[GivenUp],
@@ -290,8 +290,8 @@ class Books:
             completions=Completions(
                 [r.key for r in done], [r.digest for r in done], granted=bool(done and done[0].proven)
             ),
-            failures=_failures(table, failed),
-            releases=_releases(table, released),
+            failures=failures_of(table, failed),
+            releases=releases_of(table, released),
             claims=Claims(
                 [r.key for r in claims],
                 [r.digest for r in claims],
@@ -353,71 +353,6 @@ class Books:
     @staticmethod
     def _raise(error: Exception) -> None:
         raise error
-
-
-class _Table:
-    """The assignments that the rows of an exchange point at."""
-
-    def __init__(self) -> None:
-        self.rows: list[Assignment] = []
-        self.partitions: list[Partition | None] = []
-        self._indices: dict[tuple[Partition, int], int] = {}
-        self._ended: dict[Assignment, int] = {}
-
-    def index(self, partition: Partition, epoch: int) -> int:
-        found = self._indices.get((partition, epoch))
-        if found is None:
-            found = self._indices[partition, epoch] = len(self.rows)
-            self.rows.append(Assignment(partition.topic_id, partition.name.partition, epoch))
-            self.partitions.append(partition)
-        return found
-
-    def of(self, held: Assignment) -> int:
-        """An assignment that may be over, so that nobody asks whose it is."""
-        found = self._ended.get(held)
-        if found is None:
-            found = self._ended[held] = len(self.rows)
-            self.rows.append(held)
-            self.partitions.append(None)
-        return found
-
-    def named(self, partition: Partition, topic: bytes) -> int:
-        """A mark of the partition under another name than its topic's."""
-        self.rows.append(Assignment(topic, partition.name.partition, partition.epoch))
-        self.partitions.append(partition)
-        return len(self.rows) - 1
-
-
-def _failures(table: _Table, rows: Sequence[GivenUp]) -> Failures:
-    return Failures(
-        [r.key for r in rows],
-        [table.of(r.held) for r in rows],
-        [r.attempt for r in rows],
-        [r.unknown for r in rows],
-    )
-
-
-def _releases(table: _Table, rows: Sequence[GivenUp]) -> Releases:
-    return Releases([r.key for r in rows], [table.of(r.held) for r in rows], [r.unknown for r in rows])
-
-
-def _ended(owner: bytes, failed: Sequence[GivenUp], released: Sequence[GivenUp]) -> Exchange:
-    """An exchange that only ends claims."""
-    table = _Table()
-    failures, releases = _failures(table, failed), _releases(table, released)
-    return Exchange(owner, failures=failures, releases=releases, assignments=table.rows)
-
-
-def _grants(starts: Iterable[Record]) -> dict[Partition, int]:
-    """How far the grants have to go for these to start, where they don't go so far yet."""
-    grants: dict[Partition, int] = {}
-    for record in starts:
-        partition = record.partition
-        record.epoch = partition.epoch
-        partition.asked_grant = True
-        if record.offset > grants.get(partition, partition.grant):
-            grants[partition] = record.offset
-    return grants
 
 
 def _or_none(offset: int | None) -> int:
