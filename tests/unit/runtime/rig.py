@@ -14,7 +14,7 @@ from doublegate.contract.kafka_spec import OnFailure
 from doublegate.contract.resource import ConsumerSpec, Mode
 from doublegate.contract.sizing import filter_size
 from doublegate.gate.filter import PartitionFilter
-from doublegate.gate.ledger_errors import LedgerUnavailable
+from doublegate.gate.ledger_errors import LedgerReplaced, LedgerUnavailable
 from doublegate.gate.ledger_types import LedgerSettings
 from doublegate.gate.memory_ledger import MemoryLedger
 from doublegate.runtime import intake
@@ -278,7 +278,10 @@ class Rig:
                 return self
             self.clock.now = min(until, self.clock.now + LEASE / 4)
             if self.session.alive() and not self.ledger.away:
-                self.session.begin()  # as the heartbeat does
+                try:
+                    self.session.begin()  # as the heartbeat does
+                except LedgerReplaced:
+                    self.ownership.session_over(lost=True)
 
     def assign(self, *numbers: int, position: int = 0, metadata: str = "", topic: str = "t") -> Rig:
         names = [TopicPartitionKey(topic, number) for number in numbers]

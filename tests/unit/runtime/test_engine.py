@@ -8,9 +8,11 @@ import pytest
 
 from doublegate.contract.deadletter import DeadLetterReason
 from doublegate.contract.states import EntryState, UnknownCause
+from doublegate.gate.ledger_errors import LedgerUnavailable
 from doublegate.gate.ledger_types import LedgerSettings
+from doublegate.runtime import books, recent
 from doublegate.runtime.executors_outcomes import LEASE_LOST
-from doublegate.runtime.outcome import done, not_done, rejected, unknown
+from doublegate.runtime.outcome import Attempt, done, not_done, rejected, unknown
 from doublegate.runtime.partition import TopicPartitionKey, decode_metadata
 from tests.unit.runtime.records import TOPIC_ID, message
 from tests.unit.runtime.rig import DRAIN, LEASE, Clock, Ledger, Rig, frozen
@@ -627,8 +629,112 @@ def test_what_failed_is_failed_again_although_a_copy_waits(rig: Rig) -> None:
     rig.arrive("a", first=1)
     rig.ledger.records, rig.ledger.away = replica, False
     rig.ownership.session_over(lost=True)
-    rig.turn()
+    rig.turn(2.0)
     assert entry(rig, "a") is EntryState.FAILED
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_failure_under_way_when_the_loss_is_noticed_is_not_claimed_again(rig: Rig, answered: bool) -> None:
+    rig.arrive("a")
+    rig.end(rejected("no"))
+
+    def notice() -> None:
+        rig.ownership.session_over(lost=True)
+        if not answered:
+            raise LedgerUnavailable("no answer")
+
+    rig.ledger.before_answer = notice
+    rig.acknowledge()
+    rig.turn(LEASE * 2)
+    assert entry(rig, "a") is EntryState.FAILED
+
+
+def test_a_server_that_was_replaced_during_our_silence_is_told_again(rig: Rig) -> None:
+    """The session just ran out, as it seems; the other server lacks the last writes, and nobody says so."""
+    rig.arrive("a", key=b"1")
+    slow = rig.units.pop()
+    rig.arrive("b", first=1, key=b"2")
+    rig.work()
+    rig.ledger.forget()
+    rig.ownership.session_over(lost=False)
+    rig.turn()
+    assert entry(rig, "a") is EntryState.CLAIMED
+    assert entry(rig, "b") is EntryState.DONE
+    rig.turn(LEASE * 2)
+    rig.units.append(slow)
+    rig.end()
+    assert rig.committed() == 2
+
+
+def test_nothing_is_claimed_before_the_others_have_put_back_theirs(rig: Rig) -> None:
+    rig.ledger.forget()
+    rig.ownership.session_over(lost=True)
+    rig.turn()
+    rig.assign(2).arrive("a", partition=2)
+    assert rig.running == []
+    rig.turn(LEASE)
+    assert rig.running == ["a"]
+
+
+def test_a_large_loss_is_put_back_in_parts(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(books, "_MOST", 2)
+    ids = [f"e{n}" for n in range(5)]
+    rig.arrive(*ids)
+    rig.work()
+    rig.arrive("f0", first=5).end(rejected("no"))
+    rig.acknowledge()
+    rig.ledger.forget()
+    rig.ownership.session_over(lost=True)
+    rig.turn()
+    assert {entry(rig, i) for i in ids} == {EntryState.DONE}
+
+
+# --- a ledger that was away while the inbox alone decided
+
+
+def bypassing(clock: Clock) -> Rig:
+    return Rig(clock, ledger={"onUnavailable": "Bypass"}, inbox={"secretRef": "db"})
+
+
+@pytest.mark.parametrize(
+    ("attempt", "state"), [(done(), EntryState.DONE), (rejected("no"), EntryState.FAILED)]
+)
+def test_the_ledger_is_told_late_how_its_claims_ended(
+    clock: Clock, attempt: Attempt, state: EntryState
+) -> None:
+    rig = bypassing(clock).assign(0)
+    rig.arrive("a")
+    rig.ledger.away = True
+    rig.end(attempt)
+    rig.acknowledge()
+    assert rig.committed() == 1
+    assert entry(rig, "a") is EntryState.CLAIMED
+    rig.ledger.away = False
+    rig.turn(2.0)
+    assert entry(rig, "a") is state
+    assert empty(rig)
+
+
+def test_the_ledger_is_told_late_what_was_given_back(clock: Clock) -> None:
+    rig = bypassing(clock).assign(0)
+    rig.arrive("slow", "waits")
+    rig.ledger.away = True
+    rig.revoke(0)
+    rig.end()
+    assert entry(rig, "waits") is EntryState.CLAIMED
+    rig.ledger.away = False
+    rig.turn(2.0)
+    assert entry(rig, "waits") is None
+
+
+def test_what_is_owed_to_the_ledger_is_bounded() -> None:
+    owed = recent.Owed()
+    first, last = (b"first", b"1"), (b"last", b"2")
+    owed.add(recent.Ended(done=[first] * recent._MOST_OWED))
+    owed.add(recent.Ended(done=[last]))
+    assert len(owed) == recent._MOST_OWED
+    assert last not in owed.take(recent._MOST_OWED).done
+    assert not owed
 
 
 def test_a_replay_under_way_is_not_failed_for_its_former_failure(rig: Rig) -> None:

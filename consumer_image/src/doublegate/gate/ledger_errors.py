@@ -3,7 +3,14 @@
 from doublegate.contract.errors import DoublegateError
 from doublegate.gate.ledger_types import ExchangeResult
 
-__all__ = ["LedgerError", "LedgerFull", "LedgerMisconfigured", "LedgerUnavailable", "LedgerUnderReplicated"]
+__all__ = [
+    "LedgerError",
+    "LedgerFull",
+    "LedgerMisconfigured",
+    "LedgerReplaced",
+    "LedgerUnavailable",
+    "LedgerUnderReplicated",
+]
 
 
 class LedgerError(DoublegateError):
@@ -15,6 +22,13 @@ class LedgerUnavailable(LedgerError):
 
     Some of its rows may have been applied. Claims of a batch that is not sent again must be released.
     """
+
+
+class LedgerReplaced(LedgerUnavailable):
+    """Another server, or another run of it, which may lack writes: put them back, then try again."""
+
+    def __init__(self) -> None:
+        super().__init__("the ledger's server restarted or was replaced, and may lack the latest writes")
 
 
 class LedgerFull(LedgerUnavailable):

@@ -4,12 +4,10 @@ Completions, failures and releases gather while an exchange is under way; the ne
 together with the next claims, so an exchange is one round trip however many events it is about.
 """
 
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
 from doublegate.contract.errors import DoublegateError
@@ -23,17 +21,16 @@ from doublegate.gate.ledger_types import (
     ExchangeResult,
     FailureOutcome,
 )
-from doublegate.runtime.exchange_rows import Table, ended, failures_of, grants_of, releases_of
+from doublegate.runtime.exchange_rows import Table, failures_of, grants_of, releases_of
 from doublegate.runtime.mailbox import Mailbox
 from doublegate.runtime.partition import Partition
-from doublegate.runtime.recent import GivenUp, Recent, in_doubt
+from doublegate.runtime.recent import Ended, GivenUp, Owed, Recent, in_doubt
 from doublegate.runtime.record import Record
 from doublegate.runtime.report import Report
+from doublegate.runtime.retelling import tell_again
 from doublegate.runtime.state import State
 
 __all__ = ["Answered", "Books", "Taken"]
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -78,6 +75,8 @@ class Books:
         self._watermarks: dict[Partition, int] = {}
         self._order_marks: dict[Partition, tuple[bytes, int]] = {}
         self._recent = Recent()
+        self._owed = Owed()
+        self._alone: Callable[[], None] | None = None
         self.busy = False
         """An exchange is under way, or waits to be tried again."""
         self.ask_lines: Callable[[Sequence[Record]], Sequence[bytes]] = lambda _: ()
@@ -130,14 +129,39 @@ class Books:
 
     def settle_alone(self) -> None:
         """The ledger is away and the inbox alone decides: what ended is finished without it."""
-        self._state.done(list(self._done))
-        failed = list(self._failed)
+        done, failed = list(self._done), list(self._failed)
+        self._owed.add(Ended.of(done, failed, list(self._released)))
+        self._state.done(done)
         self._state.local.let_go([r.key for r in failed])
         self._state.finish(failed)
         self._done.clear()
         self._failed.clear()
         self._released.clear()
         self._handed.clear()
+
+    def run_alone(
+        self,
+        call: Callable[[T], R],
+        argument: Callable[[], T],
+        *,
+        answer: Callable[[R], None],
+        failed: Callable[[DoublegateError], None],
+    ) -> None:
+        """As `run`, while no exchange is under way; the argument is made when its turn has come."""
+
+        def start() -> None:
+            self.busy = True
+            self.run(call, argument(), answer=answered, failed=not_answered)
+
+        def answered(result: R) -> None:
+            self.busy = False
+            answer(result)
+
+        def not_answered(error: DoublegateError) -> None:
+            self.busy = False
+            failed(error)
+
+        self._alone = start
 
     def rest(self) -> None:
         """After a failed exchange: the next may be tried."""
@@ -175,16 +199,21 @@ class Books:
 
         Nothing is sent if there is nothing.
         """
+        if self._alone is not None and not asked:
+            start, self._alone = self._alone, None
+            start()
+            return
         waiting = self._done or self._failed or self._released or self._handed or self._watermarks
-        if not (asked or waiting):
+        if not (asked or waiting or self._owed):
             return
         self.busy = True
         claims = [record for record in asked if not record.proven]
         starts = [record for record in asked if record.proven]
         done = _take_alike(self._done)
         failed = _take(self._failed)
-        failures = [GivenUp.of(r, unknown=r.unknown) for r in failed]
         released = _take(self._released)
+        owed = self._owed.take(_MOST)
+        ended = Ended.of(done, failed, released) + owed  # in this order: what is settled comes first
         handed = _take(self._handed)
         self._telling = len(released) + len(handed)
         marks, self._watermarks = self._watermarks, {}
@@ -193,12 +222,19 @@ class Books:
         grants = grants_of(starts)
         lines = self.ask_lines(asked)
         exchange = self._exchange(
-            table, done, failures, released, marks, order_marks, claims, dict(handed) | grants, lines
+            table,
+            ended,
+            bool(done and done[0].proven),
+            marks,
+            order_marks,
+            claims,
+            dict(handed) | grants,
+            lines,
         )
         started = time.monotonic()
 
         def settle(result: ExchangeResult) -> None:
-            self._recent.add(done, failures, released)
+            self._recent.add(ended)
             self._settle(done, failed, result)
 
         def answer(result: ExchangeResult) -> None:
@@ -221,6 +257,7 @@ class Books:
             self._failed.extendleft(reversed(failed))
             self._released.extendleft(reversed(released))
             self._handed.extendleft(reversed(handed))
+            self._owed.put_back(owed)
             self._watermarks = marks | self._watermarks
             self._order_marks = order_marks | self._order_marks
             unanswered(asked, error)
@@ -245,36 +282,15 @@ class Books:
         names = [(topic, number) for number in range(partitions)]
         return any(mark is not None for mark in self._ledger.read_watermarks(names))
 
-    def reassert(self, held: Sequence[Record]) -> None:
+    def tell_again(self, held: Sequence[Record]) -> None:
         """On the ledger's thread, after it lost data: put back claims, and how others ended of late."""
-        table = Table()
-        claims = Claims(
-            [r.key for r in held],
-            [r.digest for r in held],
-            [table.index(r.partition, r.epoch) for r in held],
-            [r.offset for r in held],
-        )
-        done = self._recent.done()
-        result = self._ledger.reassert(self._owner, table.rows, claims, done, [r.unknown for r in held])
-        failed, released = self._recent.given_up(frozenset(claims.keys))
-        if failed or released:
-            with suppress(LedgerFull, LedgerUnderReplicated):  # these end claims, and that was done
-                self._ledger.exchange(ended(self._owner, failed, released))
-        log.warning(
-            "ledger: re-asserted %d claims and %d DONE, %d refused; told again of %d failed and %d released",
-            len(held),
-            len(done.keys),
-            len(result.refused),
-            len(failed),
-            len(released),
-        )
+        tell_again(self._ledger, self._owner, held, self._recent, most=_MOST)
 
     def _exchange(
         self,
         table: Table,
-        done: list[Record],
-        failed: list[GivenUp],
-        released: list[GivenUp],
+        ended: Ended,
+        granted: bool,
         marks: Mapping[Partition, int],
         order_marks: Mapping[Partition, tuple[bytes, int]],
         claims: list[Record],
@@ -288,10 +304,10 @@ class Books:
         return Exchange(
             self._owner,
             completions=Completions(
-                [r.key for r in done], [r.digest for r in done], granted=bool(done and done[0].proven)
+                [key for key, _ in ended.done], [digest for _, digest in ended.done], granted=granted
             ),
-            failures=failures_of(table, failed),
-            releases=releases_of(table, released),
+            failures=failures_of(table, ended.failed),
+            releases=releases_of(table, ended.released),
             claims=Claims(
                 [r.key for r in claims],
                 [r.digest for r in claims],
@@ -312,15 +328,13 @@ class Books:
     def _settle(self, done: list[Record], failed: list[Record], result: ExchangeResult) -> None:
         if done:
             self._state.done(self.settle_hook(done))
-        late = sum(
-            outcome in {CompletionOutcome.LATE, CompletionOutcome.AFTER_FAILED}
-            for outcome in result.completions.values()
-        )
-        if late:
+        found = {row: outcome for row, outcome in result.completions.items() if row < len(done)}
+        outcomes = list(found.values())
+        if late := outcomes.count(CompletionOutcome.LATE) + outcomes.count(CompletionOutcome.AFTER_FAILED):
             self._report.metrics.late_completions.add(late)
         if done and done[0].proven:
-            self._look_for_anomalies(done, result)
-        if missing := sum(o is CompletionOutcome.MISSING for o in result.completions.values()):
+            self._look_for_anomalies([done[row] for row in found], outcomes, retried=result.retried)
+        if missing := outcomes.count(CompletionOutcome.MISSING):
             self._report.metrics.ledger_suspect.add(missing)
         finished = []
         for row, record in enumerate(failed):
@@ -335,15 +349,17 @@ class Books:
         self._state.local.let_go([r.key for r in finished])
         self._state.finish(finished)
 
-    def _look_for_anomalies(self, done: list[Record], result: ExchangeResult) -> None:
+    def _look_for_anomalies(
+        self, done: list[Record], outcomes: list[CompletionOutcome], *, retried: bool
+    ) -> None:
         """What the filter proved to be new was known to the ledger: an effect happened twice.
 
         Its id came in another partition before, or its producer breaks what this mode rests on. The filters'
         proof is worth nothing for one TTL.
         """
         twice = {CompletionOutcome.LATE, CompletionOutcome.CONFLICT, CompletionOutcome.AFTER_FAILED}
-        twice |= set() if result.retried else {CompletionOutcome.ALREADY}
-        found = [done[row] for row, outcome in result.completions.items() if outcome in twice]
+        twice |= set() if retried else {CompletionOutcome.ALREADY}
+        found = [record for record, outcome in zip(done, outcomes, strict=True) if outcome in twice]
         for record in found:
             self._report.performed_again(record)
         for partition in self._state.partitions.values() if found else ():

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from doublegate.gate.ledger_types import Assignment, Exchange, Failures, Releases
+from doublegate.gate.ledger_types import Assignment, Failures, Releases
 from doublegate.runtime.partition import Partition
 from doublegate.runtime.recent import GivenUp
 from doublegate.runtime.record import Record
 
-__all__ = ["Table", "ended", "failures_of", "grants_of", "releases_of"]
+__all__ = ["Table", "failures_of", "grants_of", "releases_of"]
 
 
 class Table:
@@ -57,13 +57,6 @@ def failures_of(table: Table, rows: Sequence[GivenUp]) -> Failures:
 def releases_of(table: Table, rows: Sequence[GivenUp]) -> Releases:
     """Claims that are given back."""
     return Releases([r.key for r in rows], [table.of(r.held) for r in rows], [r.unknown for r in rows])
-
-
-def ended(owner: bytes, failed: Sequence[GivenUp], released: Sequence[GivenUp]) -> Exchange:
-    """An exchange that only ends claims."""
-    table = Table()
-    failures, releases = failures_of(table, failed), releases_of(table, released)
-    return Exchange(owner, failures=failures, releases=releases, assignments=table.rows)
 
 
 def grants_of(starts: Iterable[Record]) -> dict[Partition, int]:

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from doublegate.contract.errors import DoublegateError
+from doublegate.gate.ledger_errors import LedgerReplaced
 from doublegate.runtime.books import Books, Taken
 from doublegate.runtime.filters import Filters
 from doublegate.runtime.keeper import Keeper
@@ -84,6 +85,7 @@ class Ownership:
         self._poller: Poller | None = None
         self._drains: list[_Drain] = []
         self._renewing = False
+        self._recovering = False
         self.suspended = True
         """No session: nothing may be claimed or started."""
         self.disputed = False
@@ -121,7 +123,7 @@ class Ownership:
         Args:
             lost: the ledger lost data, rather than us being silent for too long.
         """
-        if self.suspended:
+        if self._recovering or (self.suspended and not lost):
             return
         log.warning(
             "session over: %s; taking a new one",
@@ -136,7 +138,8 @@ class Ownership:
             self._state.lost_until = time.monotonic() + self._ttl
             for partition in self._state.partitions.values():
                 partition.grant = -1
-            self._reassert()
+            self._recovering = True
+            self._recover()
         else:
             self._prove()
 
@@ -166,8 +169,20 @@ class Ownership:
             record.stage = Stage.WAITING
         self._state.lanes.requeue(void)
 
-    def _reassert(self) -> None:
+    def _recover(self) -> None:
         """Put back what the ledger lost, let the others do so for one lease, then go on.
+
+        An exchange that is under way comes first: it may end claims that would be put back for ever.
+        """
+        self._books.run_alone(
+            self._put_back,
+            self._held,
+            answer=self._wait_for_others,
+            failed=lambda _: self._timers.after(_RETRY_SECONDS, self._recover),
+        )
+
+    def _held(self) -> list[Record]:
+        """What has a claim that must outlive the loss.
 
         What waits for another attempt after an unknown one is put back too, or its mark would be lost; and
         what still runs although its partition is gone. What was dropped is not: nobody would release it.
@@ -182,21 +197,27 @@ class Ownership:
         ]
         for record in held:
             record.proven = False  # it has a claim now, which somebody must release
-        self._books.run(
-            self._books.reassert,
-            held,
-            answer=self._reasserted,
-            failed=lambda _: self._timers.after(_RETRY_SECONDS, self._reassert),
-        )
+        return held
 
-    def _reasserted(self, _: None) -> None:
+    def _put_back(self, held: list[Record]) -> None:
+        """On the ledger's thread."""
+        self._session.recognise()
+        self._books.tell_again(held)
+
+    def _wait_for_others(self, _: None) -> None:
         self._books.watermark(self._state.watermarks(self._state.partitions))
-        self._timers.after(self._session.lease, self._prove)
+        self._timers.after(self._session.lease, self._recovered)
+
+    def _recovered(self) -> None:
+        self._recovering = False
+        self._prove()
 
     def _prove(self) -> None:
         """Take the epochs of what isn't proven ours yet, under a live session."""
         waiting = [p for p in self._state.partitions.values() if not p.active]
         self.disputed = self.disputed and bool(waiting)
+        if self._recovering:
+            return
         if self._renewing or (not waiting and self._session.alive()):
             self.suspended = self.suspended and not self._session.alive()
             return
@@ -231,6 +252,9 @@ class Ownership:
 
     def _confirm(self, answer: tuple[list[Partition], list[Taken]]) -> None:
         partitions, taken = answer
+        if self._recovering:
+            self._renewing = False  # they are proven again when the ledger has its data back
+            return
         self._state.data = self._session.data
         for partition, (epoch, watermark, grant) in zip(partitions, taken, strict=True):
             if not partition.epoch:  # later it is our own
@@ -274,6 +298,8 @@ class Ownership:
 
     def _confirmed(self, partitions: list[Partition], error: str | None) -> None:
         self._renewing = False
+        if self._recovering:
+            return
         if error is not None:
             log.warning("the coordinator did not confirm our partitions: %s; asking again", error)
             self._timers.after(_RETRY_SECONDS, self._prove)
@@ -285,6 +311,9 @@ class Ownership:
 
     def _unproven(self, error: DoublegateError) -> None:
         self._renewing = False
+        if isinstance(error, LedgerReplaced):
+            self.session_over(lost=True)
+            return
         log.warning("partitions wait for the ledger: %s", error)
         self._timers.after(_RETRY_SECONDS, self._prove)
 

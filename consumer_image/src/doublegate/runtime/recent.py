@@ -1,16 +1,21 @@
-"""What the ledger was told of late. A replica that is promoted lacks the last of it, so it is told again."""
+"""How claims ended: what the ledger was told of late, and what it was not told yet.
+
+A replica that is promoted lacks the last of it, so it is told again.
+"""
 
 import time
 from collections import deque
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from doublegate.gate.ledger_types import Assignment, Completions
+from doublegate.gate.ledger_types import Assignment
 from doublegate.runtime.record import Record
 
-__all__ = ["GivenUp", "Recent", "in_doubt"]
+__all__ = ["Ended", "GivenUp", "Owed", "Recent", "in_doubt"]
 
 _SECONDS = 60.0
+_MOST_OWED = 100_000
 
 
 def in_doubt(record: Record) -> bool:
@@ -41,48 +46,90 @@ class GivenUp(NamedTuple):
         return cls(record.key, held, min(record.attempt, 255), unknown)
 
 
-class _Told(NamedTuple):
-    at: float
-    keys: list[bytes]
-    digests: list[bytes]
-    failed: list[GivenUp]
-    released: list[GivenUp]
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Claims that ended.
+
+    Attributes:
+        done: (key, digest) of what is DONE.
+        failed: whose dead letters are acknowledged.
+        released: given back.
+    """
+
+    done: list[tuple[bytes, bytes]] = field(default_factory=list)
+    failed: list[GivenUp] = field(default_factory=list)
+    released: list[GivenUp] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, done: Iterable[Record], failed: Iterable[Record], released: list[GivenUp]) -> "Ended":
+        """How these records ended."""
+        given_up = [GivenUp.of(record, unknown=record.unknown) for record in failed]
+        return cls([(record.key, record.digest) for record in done], given_up, released)
+
+    def __add__(self, later: "Ended") -> "Ended":
+        return Ended(self.done + later.done, self.failed + later.failed, self.released + later.released)
+
+    def __len__(self) -> int:
+        """Rows of the kind that has most."""
+        return max(len(self.done), len(self.failed), len(self.released))
+
+    def part(self, start: int, end: int | None) -> "Ended":
+        """Rows of each kind."""
+        return Ended(self.done[start:end], self.failed[start:end], self.released[start:end])
 
 
 class Recent:
-    """The last minute; the engine's thread adds to it, the ledger's reads it."""
+    """What the ledger acknowledged in the last minute; the engine's thread adds to it, the ledger's reads."""
 
     def __init__(self) -> None:
-        self._told: deque[_Told] = deque()
+        self._told: deque[tuple[float, Ended]] = deque()
 
-    def add(self, done: Sequence[Record], failed: list[GivenUp], released: list[GivenUp]) -> None:
+    def add(self, ended: Ended) -> None:
         """The ledger acknowledged these."""
-        if not (done or failed or released):
+        if not ended:
             return
         now = time.monotonic()
-        self._told.append(_Told(now, [r.key for r in done], [r.digest for r in done], failed, released))
-        while self._told[0].at < now - _SECONDS:
+        self._told.append((now, ended))
+        while self._told[0][0] < now - _SECONDS:
             self._told.popleft()
 
-    def done(self) -> Completions:
-        """What was DONE."""
-        told = self._young()
-        return Completions(
-            [key for one in told for key in one.keys], [d for one in told for d in one.digests]
-        )
-
-    def given_up(self, held: Container[bytes]) -> tuple[list[GivenUp], list[GivenUp]]:
-        """What was failed and what was released, but for the keys of claims that are `held` now.
+    def but_for(self, held: Container[bytes]) -> Ended:
+        """All of it, but no failure or release of a key whose claim is `held` now.
 
         A claim that came back to life would have an owner that lives and knows nothing of it: whoever asks
         for the event would wait for as long as that process lives.
         """
-        told = self._young()
-        return (
-            [row for one in told for row in one.failed if row.key not in held],
-            [row for one in told for row in one.released if row.key not in held],
+        oldest = time.monotonic() - _SECONDS
+        young = [ended for at, ended in list(self._told) if at >= oldest]
+        return Ended(
+            [row for one in young for row in one.done],
+            [row for one in young for row in one.failed if row.key not in held],
+            [row for one in young for row in one.released if row.key not in held],
         )
 
-    def _young(self) -> list[_Told]:
-        oldest = time.monotonic() - _SECONDS
-        return [one for one in list(self._told) if one.at >= oldest]
+
+class Owed:
+    """What ended while the ledger was away and the inbox alone decided: told when it is back.
+
+    Else the claims that it granted before would stand for as long as this process lives. Those come first, so
+    a long absence drops what comes last.
+    """
+
+    def __init__(self) -> None:
+        self._rows = Ended()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, ended: Ended) -> None:
+        """The ledger does not know of these."""
+        self._rows = (self._rows + ended).part(0, _MOST_OWED)
+
+    def take(self, most: int) -> Ended:
+        """At most that many of each kind, the oldest; they are owed no more."""
+        taken, self._rows = self._rows.part(0, most), self._rows.part(most, None)
+        return taken
+
+    def put_back(self, ended: Ended) -> None:
+        """They could not be told."""
+        self._rows = ended + self._rows

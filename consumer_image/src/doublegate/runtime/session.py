@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from doublegate.gate.ledger_errors import LedgerError
+from doublegate.gate.ledger_errors import LedgerError, LedgerReplaced
 from doublegate.gate.ledger_protocol import LedgerApi
 from doublegate.gate.ledger_types import SessionStatus
 
@@ -60,15 +60,25 @@ class Session:
         """Register, or register again.
 
         Raises:
+            LedgerReplaced: put back what the server may lack, `recognise` it, and try again.
             LedgerError: there is no session.
         """
         asked = time.monotonic()
-        self._identity = (
-            self._ledger.identity()
-        )  # first: a failover between the two is noticed by the heartbeat
+        identity = self._ledger.identity()  # first: a failover after it is noticed by the heartbeat
+        if self._identity and identity != self._identity:
+            raise LedgerReplaced
+        self._identity = identity
         self.data = self._ledger.register(self.owner)
         with self._lock:
             self._until = asked + self.lease
+
+    def recognise(self) -> None:
+        """What the server may lack is put back next; on the ledger's thread.
+
+        Raises:
+            LedgerError: it does not answer.
+        """
+        self._identity = self._ledger.identity()
 
     def alive(self) -> bool:
         """Whether an effect may start: nobody else can take our claims before this turns false."""
