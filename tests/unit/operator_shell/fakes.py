@@ -70,7 +70,7 @@ class FakeKube:
         if kind in self.forbidden:
             raise Refused(f"The API server does not let the operator list {kind}: forbidden")
         found = [
-            copy.deepcopy(raw)
+            _as_listed(kind, raw)
             for (of, where, _), raw in self.objects.items()
             if of == kind
             and namespace in (None, where)
@@ -138,6 +138,15 @@ class FakeKube:
     def events(self) -> list[str]:
         """Reasons of the Events, in order."""
         return [raw["reason"] for (kind, _, _), raw in self.objects.items() if kind is EVENT]
+
+
+def _as_listed(kind: Kind, raw: Raw) -> Raw:
+    """Lists of built-in kinds don't repeat at each item what kind it is."""
+    listed = copy.deepcopy(raw)
+    if "." not in kind.group or kind.group.endswith(".k8s.io"):
+        listed.pop("apiVersion", None)
+        listed.pop("kind", None)
+    return listed
 
 
 @dataclass
@@ -236,7 +245,7 @@ def see_all(kube: FakeKube, view: View) -> None:
     for kind in kinds | set(view.served):
         labels = selector_of(kind).items()
         items = [
-            copy.deepcopy(raw)
+            _as_listed(kind, raw)
             for (of, _, _), raw in kube.objects.items()
             if of == kind and labels <= (raw["metadata"].get("labels") or {}).items()
         ]

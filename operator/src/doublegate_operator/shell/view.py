@@ -29,6 +29,8 @@ __all__ = ["Key", "Known", "View", "content_digest", "controller_of", "instance_
 Raw = Mapping[str, Any]
 
 _NOISE = ("managedFields", "resourceVersion", "generation", "creationTimestamp")
+_NOT_CONTENT = {"status": None, "apiVersion": None, "kind": None}
+"""Lists leave out at each item what kind it is, answers and watches don't."""
 _INSTANCE = "app.kubernetes.io/instance"
 _OURS = ("app.kubernetes.io/name", "doublegate-consumer")
 
@@ -153,7 +155,7 @@ def controller_of(raw: Raw) -> Raw | None:
 def content_digest(raw: Raw) -> str:
     """Of what somebody wrote into an object."""
     meta = {name: value for name, value in raw["metadata"].items() if name not in _NOISE}
-    return _digest({**raw, "metadata": meta, "status": None})
+    return _digest({**raw, "metadata": meta, **_NOT_CONTENT})
 
 
 def _known(kind: Kind, raw: Raw) -> Known:
