@@ -1,6 +1,7 @@
-"""From former definitions to today's, under a resource that lives and an operator that runs.
+"""From former definitions to today's, under resources that live and an operator that runs.
 
-`former/` holds the definitions as the charts first had them; they are never edited. A release adds its own.
+`former/` holds the definitions as the charts had them before the first release; they are never edited. A
+release adds its own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from doublegate_operator.core.reasons import Reason
 from doublegate_operator.shell.kinds import CONSUMER, DEPLOYMENT
+from doublegate_operator.shell.kube import Refused
 from tests.operator.api_server import ApiServer
 from tests.operator.conftest import CRDS
 from tests.operator.running import Place, operating, place, until
@@ -20,6 +23,7 @@ from tests.unit.operator_shell.fakes import FakeParts, resource
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+LAX = {"metadata": {"name": "lax"}}
 FORMER = Path(__file__).with_name("former")
 
 pytestmark = pytest.mark.timeout(180)
@@ -55,6 +59,9 @@ def test_resources_and_their_objects_outlive_an_upgrade(
             made = await operator.until_there(DEPLOYMENT)
             await until(lambda: operator.condition("TopicsReady"))
             before = await operator.get(CONSUMER) or {}
+            await operator.apply(
+                CONSUMER, given(filter={"window": "400d"}) | LAX
+            )  # which nothing refuses yet
 
             await asyncio.to_thread(define, older, CRDS)
             await operator.apply(CONSUMER, given())  # as a pipeline does after each upgrade
@@ -65,11 +72,21 @@ def test_resources_and_their_objects_outlive_an_upgrade(
             assert deployment["metadata"]["uid"] == made["metadata"]["uid"]
             assert deployment["spec"]["template"] == made["spec"]["template"]  # nothing was rolled
 
-            # What only today's definition knows is refused by it, not ignored.
-            with pytest.raises(Exception, match="expectedRate"):
-                await operator.apply(CONSUMER, given(filter={"expectedRate": 0}))
+            # What is refused now and was there before can still be touched, and goes on being called invalid.
+            with pytest.raises(Refused, match="window"):
+                await operator.apply(CONSUMER, given(filter={"window": "400d"}))
+            await operator.kube.merge(
+                CONSUMER, where.name, "lax", {"metadata": {"labels": {"touched": "yes"}}}
+            )
+            lax = await until(lambda: labelled(operator))
+            [ready] = [c for c in lax["status"]["conditions"] if c["type"] == "Ready"]
+            assert (ready["status"], ready["reason"]) == ("False", Reason.INVALID)
             await operator.apply(CONSUMER, given(paused=True))
             await until(lambda: paused(operator))
+
+    async def labelled(operator: Any) -> dict[str, Any] | None:
+        found: dict[str, Any] = await operator.get(CONSUMER, "lax") or {}
+        return found if "status" in found and found["metadata"].get("labels") else None
 
     async def paused(operator: Any) -> bool:
         return bool(await operator.condition("Paused") == ("True", "Paused"))
