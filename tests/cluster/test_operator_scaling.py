@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from tests.cluster.namespace import Namespace
     from tests.cluster.platform import Platform
 
-# The one run so far had too little room on its node: it grew to 3 pods and drained, then it was ended.
-pytestmark = [pytest.mark.timeout(900), pytest.mark.skip(reason="was not run to its end yet")]
+pytestmark = pytest.mark.timeout(900)
 
 PARTITIONS = 4
 MOST = 3
@@ -48,6 +47,7 @@ def test_replicas_follow_the_lag(operated: Namespace, platform: Platform, tmp_pa
         env={"FAR_SIDE": far_side.inside},
         kafka={"partitions": PARTITIONS},
         flow={"maxInFlight": 20, "concurrency": {"min": 2, "max": 2}},
+        pod={"resources": {"requests": {"cpu": "50m"}}},  # beside the servers, two cores have room for no more
         scaling={
             "minReplicas": 0,
             "maxReplicas": MOST,
