@@ -98,6 +98,15 @@ CONSUMERS = (
     ),
     Bad("bypass without an inbox", {"ledger": {"onUnavailable": "Bypass"}}, "spec.ledger.onUnavailable"),
     Bad(
+        "bypass with parked keys",
+        {
+            "ledger": {"onUnavailable": "Bypass"},
+            "inbox": {"secretRef": "postgres"},
+            "kafka": {"onFailure": "ParkKey"},
+        },
+        "spec.kafka.onFailure",
+    ),
+    Bad(
         "grants and dead letters",
         {"ledger": {**_PER_PARTITION, "onUnknown": "DeadLetter"}},
         "spec.ledger.onUnknown",

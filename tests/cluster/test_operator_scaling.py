@@ -47,7 +47,9 @@ def test_replicas_follow_the_lag(operated: Namespace, platform: Platform, tmp_pa
         env={"FAR_SIDE": far_side.inside},
         kafka={"partitions": PARTITIONS},
         flow={"maxInFlight": 20, "concurrency": {"min": 2, "max": 2}},
-        pod={"resources": {"requests": {"cpu": "50m"}}},  # beside the servers, two cores have room for no more
+        pod={
+            "resources": {"requests": {"cpu": "50m"}}
+        },  # beside the servers, two cores have room for no more
         scaling={
             "minReplicas": 0,
             "maxReplicas": MOST,

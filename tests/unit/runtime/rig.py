@@ -14,7 +14,7 @@ from doublegate.contract.kafka_spec import OnFailure
 from doublegate.contract.resource import ConsumerSpec, Mode
 from doublegate.contract.sizing import filter_size
 from doublegate.gate.filter import PartitionFilter
-from doublegate.gate.ledger_errors import LedgerReplaced, LedgerUnavailable
+from doublegate.gate.ledger_errors import LedgerUnavailable
 from doublegate.gate.ledger_types import LedgerSettings
 from doublegate.gate.memory_ledger import MemoryLedger
 from doublegate.runtime import intake
@@ -92,6 +92,14 @@ class Ledger(MemoryLedger):
     def park(self, rows: Any) -> None:
         self._reach()
         super().park(rows)
+
+    def unpark(self, rows: Any) -> None:
+        self._reach()
+        super().unpark(rows)
+
+    def reassert(self, *told: Any) -> Any:
+        self._reach()
+        return super().reassert(*told)
 
     def _reach(self) -> None:
         if self.away:
@@ -173,7 +181,9 @@ class Rig:
         self._writer: Any = SimpleNamespace(write=self._write)
         self.writer = Letters("g", self.state, self.books, self.report, mailbox, timers)
         self.writer.connect(self._writer)
-        self.session = Session(self.ledger, owner, LEASE, lambda _: None)
+        self.session = Session(
+            self.ledger, owner, LEASE, lambda lost: mailbox.put(self.ownership.session_over, lost)
+        )
         filters: Any = SimpleNamespace(load=self._filter, keep=lambda _: None, partitions=4)
         order = Order(parsed.reprocess, "g") if parsed.reprocess is not None else None
         self.ownership = Ownership(
@@ -277,11 +287,7 @@ class Rig:
             if self.clock.now >= until:
                 return self
             self.clock.now = min(until, self.clock.now + LEASE / 4)
-            if self.session.alive() and not self.ledger.away:
-                try:
-                    self.session.begin()  # as the heartbeat does
-                except LedgerReplaced:
-                    self.ownership.session_over(lost=True)
+            self.session.beat()
 
     def assign(self, *numbers: int, position: int = 0, metadata: str = "", topic: str = "t") -> Rig:
         names = [TopicPartitionKey(topic, number) for number in numbers]

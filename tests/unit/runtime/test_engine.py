@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from typing import Any
 
 import pytest
 
@@ -692,9 +693,9 @@ def test_a_large_loss_is_put_back_in_parts(rig: Rig, monkeypatch: pytest.MonkeyP
 # --- a ledger that was away while the inbox alone decided
 
 
-def bypassing(clock: Clock) -> Rig:
+def bypassing(clock: Clock, **spec: Any) -> Rig:
     inbox = {"secretRef": "db"}  # pragma: allowlist secret
-    return Rig(clock, ledger={"onUnavailable": "Bypass"}, inbox=inbox)
+    return Rig(clock, ledger={"onUnavailable": "Bypass"}, inbox=inbox, **spec)
 
 
 @pytest.mark.parametrize(

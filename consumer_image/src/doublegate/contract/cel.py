@@ -105,6 +105,11 @@ CONSUMER = (
         "spec.ledger.onUnavailable: allowed: Block, or Bypass with an inbox that keeps effects single",
     ),
     Cel(
+        "spec",
+        "self.ledger.onUnavailable != 'Bypass' || self.kafka.onFailure != 'ParkKey'",
+        "spec.kafka.onFailure: allowed: Continue with onUnavailable Bypass: lines are the ledger's",
+    ),
+    Cel(
         "spec.ledger",
         "self.claim != 'PerPartition' || self.onUnknown == 'Retry'",
         "spec.ledger.onUnknown: allowed: Retry with claim PerPartition",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from doublegate.contract.errors import Problem
 from doublegate.contract.gate_spec import ClaimMode, ConflictOn, OnUnavailable, OnUnknown
+from doublegate.contract.kafka_spec import OnFailure
 from doublegate.contract.units import format_duration
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ def _gates(spec: "ConsumerSpec") -> Iterator[tuple[str, object, str]]:
             "Bypass",
             "Block, or Bypass with an inbox that keeps effects single",
         )
+    if ledger.on_unavailable is OnUnavailable.BYPASS and spec.kafka.on_failure is OnFailure.PARK_KEY:
+        yield "spec.kafka.onFailure", "ParkKey", "Continue with onUnavailable Bypass: lines are the ledger's"
     if ledger.claim is ClaimMode.PER_PARTITION:
         if ledger.on_unknown is not OnUnknown.RETRY:
             yield "spec.ledger.onUnknown", ledger.on_unknown, "Retry with claim PerPartition"

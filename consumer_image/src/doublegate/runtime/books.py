@@ -147,7 +147,10 @@ class Books:
         answer: Callable[[R], None],
         failed: Callable[[DoublegateError], None],
     ) -> None:
-        """As `run`, while no exchange is under way; the argument is made when its turn has come."""
+        """As `run`, while no exchange is under way; the argument is made when its turn has come.
+
+        When it fails, nothing else is sent before it is tried again, which `rest` lets happen.
+        """
 
         def start() -> None:
             self.busy = True
@@ -158,13 +161,13 @@ class Books:
             answer(result)
 
         def not_answered(error: DoublegateError) -> None:
-            self.busy = False
+            self._alone = start
             failed(error)
 
         self._alone = start
 
     def rest(self) -> None:
-        """After a failed exchange: the next may be tried."""
+        """After a failed call: the next may be tried."""
         self.busy = False
 
     def run(

@@ -107,10 +107,19 @@ class Claims:
 
     def bypass(self, records: Sequence[Record]) -> None:
         """The ledger is away and the inbox alone decides: let these start."""
+        void: list[Record] = []
         for record in records:
-            if record.stage is Stage.ASKED:
+            partition = record.partition
+            if record.stage is not Stage.ASKED:
+                continue
+            if partition.active and record.epoch == partition.epoch:
                 self._grant(record)
+            else:
+                record.stage = Stage.WAITING  # behind what was taken back, whose turn comes first
+                void.append(record)
+        self._state.lanes.requeue(void)
         self._let_pass()
+        self._unpark_answered(records)
 
     def answered(
         self, asked: Sequence[Record], fenced: frozenset[Partition], result: ExchangeResult, floor: int

@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
 
 from doublegate.contract.errors import DoublegateError
 from doublegate.gate.ledger_errors import LedgerReplaced
@@ -39,6 +41,13 @@ class _Drain:
     deadline: float
     done: "Future[Commits]"
     handed: bool = False
+
+
+class _Recovery(Enum):
+    """After a loss of data."""
+
+    PUTTING_BACK = auto()
+    WAITING = auto()  # for the others, who put back theirs
 
 
 class Ownership:
@@ -85,7 +94,8 @@ class Ownership:
         self._poller: Poller | None = None
         self._drains: list[_Drain] = []
         self._renewing = False
-        self._recovering = False
+        self._recovery: _Recovery | None = None
+        self._losses = 0
         self.suspended = True
         """No session: nothing may be claimed or started."""
         self.disputed = False
@@ -123,7 +133,7 @@ class Ownership:
         Args:
             lost: the ledger lost data, rather than us being silent for too long.
         """
-        if self._recovering or (self.suspended and not lost):
+        if self._recovery is _Recovery.PUTTING_BACK or (self.suspended and not lost):
             return
         log.warning(
             "session over: %s; taking a new one",
@@ -136,9 +146,7 @@ class Ownership:
             partition.active = False
         if lost:
             self._state.lost_until = time.monotonic() + self._ttl
-            for partition in self._state.partitions.values():
-                partition.grant = -1
-            self._recovering = True
+            self._losses += 1
             self._recover()
         else:
             self._prove()
@@ -174,12 +182,14 @@ class Ownership:
 
         An exchange that is under way comes first: it may end claims that would be put back for ever.
         """
+        self._recovery = _Recovery.PUTTING_BACK
         self._books.run_alone(
-            self._put_back,
-            self._held,
-            answer=self._wait_for_others,
-            failed=lambda _: self._timers.after(_RETRY_SECONDS, self._recover),
+            self._put_back, self._held, answer=self._wait_for_others, failed=self._not_put_back
         )
+
+    def _not_put_back(self, error: DoublegateError) -> None:
+        log.warning("ledger: what it lost is not put back yet: %s; trying again", error)
+        self._timers.after(_RETRY_SECONDS, self._books.rest)
 
     def _held(self) -> list[Record]:
         """What has a claim that must outlive the loss.
@@ -187,6 +197,8 @@ class Ownership:
         What waits for another attempt after an unknown one is put back too, or its mark would be lost; and
         what still runs although its partition is gone. What was dropped is not: nobody would release it.
         """
+        for partition in self._state.partitions.values():
+            partition.grant = -1
         ours = (r for p in self._state.partitions.values() for r in p.pending)
         held = [
             r
@@ -203,26 +215,30 @@ class Ownership:
         """On the ledger's thread."""
         self._session.recognise()
         self._books.tell_again(held)
+        self._session.keep()
 
     def _wait_for_others(self, _: None) -> None:
+        self._recovery = _Recovery.WAITING
         self._books.watermark(self._state.watermarks(self._state.partitions))
-        self._timers.after(self._session.lease, self._recovered)
+        self._timers.after(self._session.lease, self._recovered, self._losses)
 
-    def _recovered(self) -> None:
-        self._recovering = False
-        self._prove()
+    def _recovered(self, losses: int) -> None:
+        if losses == self._losses:  # else it lost data again meanwhile
+            self._recovery = None
+            self._prove()
 
     def _prove(self) -> None:
         """Take the epochs of what isn't proven ours yet, under a live session."""
         waiting = [p for p in self._state.partitions.values() if not p.active]
         self.disputed = self.disputed and bool(waiting)
-        if self._recovering:
+        if self._recovery is not None:
             return
         if self._renewing or (not waiting and self._session.alive()):
             self.suspended = self.suspended and not self._session.alive()
             return
         self._renewing = True
-        self._books.run(self._take_epochs, waiting, answer=self._confirm, failed=self._unproven)
+        confirm = partial(self._confirm, self._losses)
+        self._books.run(self._take_epochs, waiting, answer=confirm, failed=self._unproven)
 
     def _take_epochs(self, partitions: list[Partition]) -> tuple[list[Partition], list[Taken]]:
         """On the ledger's thread."""
@@ -250,10 +266,11 @@ class Ownership:
         owned = bool(partition.committed_under)  # every owner commits before it starts anything
         return not owned and not self._books.has_marks(partition.topic_id, self._filters.partitions)
 
-    def _confirm(self, answer: tuple[list[Partition], list[Taken]]) -> None:
+    def _confirm(self, losses: int, answer: tuple[list[Partition], list[Taken]]) -> None:
         partitions, taken = answer
-        if self._recovering:
-            self._renewing = False  # they are proven again when the ledger has its data back
+        if losses != self._losses:  # the ledger does not know these epochs any more
+            self._renewing = False
+            self._prove()
             return
         self._state.data = self._session.data
         for partition, (epoch, watermark, grant) in zip(partitions, taken, strict=True):
@@ -266,9 +283,9 @@ class Ownership:
         ours = [p for p in partitions if self._state.partitions.get(p.name) is p]
         commits = {p.name: (p.advance(), p.metadata(self._state.data)) for p in ours}
         if not commits or self._poller is None:
-            self._confirmed(ours, None)
+            self._confirmed(losses, ours, None)
             return
-        self._poller.confirm(commits, lambda error: self._mailbox.put(self._confirmed, ours, error))
+        self._poller.confirm(commits, lambda error: self._mailbox.put(self._confirmed, losses, ours, error))
 
     def _go_back(self, partition: Partition) -> None:
         """To where an order begins, if it does."""
@@ -296,9 +313,10 @@ class Ownership:
             partition.doubt_end = math.inf  # until it is known where the log ended
             self._state.lost_until = time.monotonic() + self._ttl
 
-    def _confirmed(self, partitions: list[Partition], error: str | None) -> None:
+    def _confirmed(self, losses: int, partitions: list[Partition], error: str | None) -> None:
         self._renewing = False
-        if self._recovering:
+        if losses != self._losses:
+            self._prove()
             return
         if error is not None:
             log.warning("the coordinator did not confirm our partitions: %s; asking again", error)

@@ -239,10 +239,16 @@ class Parking:
     def _take_out(self, leaving: list[Record]) -> None:
         rows = [(line, r.key) for r in leaving if (line := self._line(r)) is not None]
 
+        def told(_: None) -> None:
+            for record in leaving:
+                record.parked = record.proven = False
+            # Said again: if the ledger lost it meanwhile, claims were put back that nobody else ends.
+            self._books.complete(leaving)
+
         def failed(_: DoublegateError) -> None:
             self._timers.after(_RETRY_SECONDS, self._take_out, leaving)
 
-        self._books.run(self._ledger.unpark, rows, answer=lambda _: self._state.done(leaving), failed=failed)
+        self._books.run(self._ledger.unpark, rows, answer=told, failed=failed)
 
     def _line(self, record: Record) -> bytes | None:
         """Of the record's key; None for a record without one, which has no order."""

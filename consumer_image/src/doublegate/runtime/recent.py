@@ -79,7 +79,10 @@ class Ended:
 
 
 class Recent:
-    """What the ledger acknowledged in the last minute; the engine's thread adds to it, the ledger's reads."""
+    """What the ledger acknowledged in the minute before it did so last, however long ago that is.
+
+    The engine's thread adds to it, the ledger's reads.
+    """
 
     def __init__(self) -> None:
         self._told: deque[tuple[float, Ended]] = deque()
@@ -99,12 +102,11 @@ class Recent:
         A claim that came back to life would have an owner that lives and knows nothing of it: whoever asks
         for the event would wait for as long as that process lives.
         """
-        oldest = time.monotonic() - _SECONDS
-        young = [ended for at, ended in list(self._told) if at >= oldest]
+        told = [ended for _, ended in list(self._told)]
         return Ended(
-            [row for one in young for row in one.done],
-            [row for one in young for row in one.failed if row.key not in held],
-            [row for one in young for row in one.released if row.key not in held],
+            [row for one in told for row in one.done],
+            [row for one in told for row in one.failed if row.key not in held],
+            [row for one in told for row in one.released if row.key not in held],
         )
 
 

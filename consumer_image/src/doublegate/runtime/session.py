@@ -48,9 +48,11 @@ class Session:
         """The ledger's name for the data that this session is part of."""
         self._identity = ""
         self._until = 0.0
+        self._ends = 0
+        self._kept = False
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="session", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="session", daemon=True)
 
     def start(self) -> None:
         """Start the heartbeat; the session begins with `begin`."""
@@ -63,14 +65,18 @@ class Session:
             LedgerReplaced: put back what the server may lack, `recognise` it, and try again.
             LedgerError: there is no session.
         """
-        asked = time.monotonic()
+        asked, ends = time.monotonic(), self._ends
         identity = self._ledger.identity()  # first: a failover after it is noticed by the heartbeat
         if self._identity and identity != self._identity:
             raise LedgerReplaced
         self._identity = identity
-        self.data = self._ledger.register(self.owner)
+        former, self.data = self.data, self._ledger.register(self.owner)
+        if former and former != self.data:
+            raise LedgerReplaced
         with self._lock:
-            self._until = asked + self.lease
+            self._kept = False
+            if ends == self._ends:  # else it was ended meanwhile
+                self._until = asked + self.lease
 
     def recognise(self) -> None:
         """What the server may lack is put back next; on the ledger's thread.
@@ -78,7 +84,12 @@ class Session:
         Raises:
             LedgerError: it does not answer.
         """
-        self._identity = self._ledger.identity()
+        self._identity, self.data = self._ledger.identity(), ""
+
+    def keep(self) -> None:
+        """Renew it from now on, although no effect may start: nobody shall take over what is put back."""
+        with self._lock:
+            self._kept = True
 
     def alive(self) -> bool:
         """Whether an effect may start: nobody else can take our claims before this turns false."""
@@ -88,6 +99,8 @@ class Session:
         """No effect may start any more."""
         with self._lock:
             self._until = 0.0
+            self._ends += 1
+            self._kept = False
 
     def stop(self, timeout: float) -> None:
         """End the heartbeat and the session: what is still claimed may be taken over at once."""
@@ -99,23 +112,27 @@ class Session:
         except LedgerError as error:
             log.warning("session: not retired, it ends by itself in %.0f s: %s", self.lease, error)
 
-    def _beat(self) -> None:
+    def _run(self) -> None:
         while not self._stopping.wait(self.lease / 4):
-            with self._lock:
-                until = self._until
-            if not until:
-                continue
-            asked = time.monotonic()
-            try:
-                status = self._ledger.renew(self.owner)
-                if status is SessionStatus.ALIVE and self._ledger.identity() != self._identity:
-                    status = SessionStatus.LOST
-            except LedgerError as error:
-                log.warning("session: not renewed: %s", error)
-                continue
-            with self._lock:
-                same = until == self._until  # else it was ended, or begun anew, meanwhile
-                if same:
-                    self._until = asked + self.lease if status is SessionStatus.ALIVE else 0.0
-            if same and status is not SessionStatus.ALIVE:
-                self._over(status is SessionStatus.LOST)
+            self.beat()
+
+    def beat(self) -> None:
+        """Renew it, if there is one."""
+        with self._lock:
+            before = self._until, self._kept
+        if not any(before):
+            return
+        asked = time.monotonic()
+        try:
+            status = self._ledger.renew(self.owner)
+            if status is SessionStatus.ALIVE and self._ledger.identity() != self._identity:
+                status = SessionStatus.LOST
+        except LedgerError as error:
+            log.warning("session: not renewed: %s", error)
+            return
+        with self._lock:
+            same = before == (self._until, self._kept)  # else it was ended, or begun anew, meanwhile
+            if same and self._until:
+                self._until = asked + self.lease if status is SessionStatus.ALIVE else 0.0
+        if same and status is not SessionStatus.ALIVE:
+            self._over(status is SessionStatus.LOST)

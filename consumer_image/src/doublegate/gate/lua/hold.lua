@@ -9,6 +9,13 @@ local function is_alive(owner)
   return deadline and tonumber(deadline) > now
 end
 
+-- Not as texts, which the server compares as its locale says.
+local function number(bytes)
+  local sum = 0
+  for i = 1, #bytes do sum = sum * 256 + byte(bytes, i) end
+  return sum
+end
+
 for i = 2, #KEYS do
   local value = sub(ARGV[3], (i - 2) * 48 + 1, (i - 1) * 48)
   local old = call('SET', KEYS[i], value, 'NX', 'GET', 'PXAT', expiry)
@@ -18,7 +25,7 @@ for i = 2, #KEYS do
     if sub(old, 5, 12) == ARGV[1] then
       if same_record then value = sub(old, 1, 12) .. sub(value, 13, 20) .. sub(old, 21) end
       call('SET', KEYS[i], value, 'PXAT', expiry)
-    elseif is_alive(sub(old, 5, 12)) and not (same_record and sub(old, 13, 20) < sub(value, 13, 20)) then
+    elseif is_alive(sub(old, 5, 12)) and not (same_record and number(sub(old, 13, 20)) < number(sub(value, 13, 20))) then
       refused[#refused + 1] = i - 2
     else
       call('SET', KEYS[i], value, 'PXAT', expiry)
