@@ -12,7 +12,7 @@ RUN := .venv/bin/python -m
 # Tests create and delete: a KUBECONFIG of the shell, which may be production's, is not meant by it.
 CHOSEN := $(if $(filter command line,$(origin KUBECONFIG)),$(abspath $(KUBECONFIG)))
 
-.PHONY: help setup format check unit integration fault-selection test demo faults bench bench-peers bench-operator cluster cluster-down images cluster-test operator-test clean
+.PHONY: help setup format check render unit integration fault-selection test demo faults bench bench-peers bench-operator cluster cluster-down images cluster-test operator-test clean
 
 help:  ## this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -43,7 +43,11 @@ check: setup  ## format, lint, types, import layers, generated files, secrets
 	$(RUN) mypy --explicit-package-bases infra
 	.venv/bin/lint-imports
 	$(RUN) tools.crds --check
+	$(RUN) tools.render --check
 	git ls-files -z | xargs -0 .venv/bin/detect-secrets-hook --baseline .secrets.baseline
+
+render: setup  ## write the trees of deploy/gitops anew, from the Pulumi program
+	$(RUN) tools.render
 
 unit: setup  ## unit and property tests, no server
 	$(RUN) pytest tests/unit
