@@ -34,6 +34,7 @@ SOURCE = ROOT / "consumer_image" / "src" / "doublegate"
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     ROOT / "consumer_image" / "README.md",
+    ROOT / "deploy" / "gitops" / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -232,7 +233,7 @@ def test_options_alone_exist(page):
 def test_named_files_exist(page):
     for text in inline(page):
         if re.fullmatch(
-            r"(?:tests|tools|docs|examples|consumer_image)(?:/[\w.-]+)+|\.importlinter|uv\.lock", text
+            r"(?:tests|tools|docs|deploy|examples|consumer_image)(?:/[\w.-]+)+|\.importlinter|uv\.lock", text
         ):
             assert (ROOT / text).exists(), text
         elif re.fullmatch(r"[\w/]+\.(?:py|toml|lua)", text) and "/" in text:
