@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,6 +13,7 @@ from lightkube.config.kubeconfig import KubeConfig
 from doublegate.local.errors import LocalStackError
 from tests.operator.api_server import ApiServer
 from tests.operator.chart import CHARTS, lacking
+from tests.operator.schemas import write_builtin
 from tools import builds
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if any(item.path.name.startswith("test_charts") for item in session.items):
         for build in builds.CHARTS:
             lacking(build, lambda line: terminal.write_line(f"charts: {line}"))
+    elif any("schemas" in getattr(item, "fixturenames", ()) for item in session.items):
+        lacking(builds.KUBECONFORM, lambda line: terminal.write_line(f"kubeconform: {line}"))
     if not any("api_server" in getattr(item, "fixturenames", ()) for item in session.items):
         return
     try:
@@ -88,3 +92,11 @@ def crds(api_server: ApiServer) -> None:
     """Our definitions, served."""
     api_server.kubectl("apply", "--server-side", f"--filename={CRDS}")
     api_server.kubectl("wait", "--for=condition=Established", f"--filename={CRDS}", "--timeout=60s")
+
+
+@pytest.fixture(scope="session")
+def schemas(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For kubeconform: of the server's kinds."""
+    folder = tmp_path_factory.mktemp("schemas")
+    write_builtin(folder, json.loads(kubectl("get", "--raw", "/openapi/v2")))
+    return folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,20 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.operator.chart import CHARTS, CI, NAMESPACE, OPERATOR, helm, program, render
-from tests.operator.schemas import LOCATION, write_builtin, write_custom
+from tests.operator.chart import CHARTS, CI, NAMESPACE, OPERATOR, helm, render
+from tests.operator.schemas import conforms
 from tests.unit.charts.files import rules
-from tools import builds
 
 if TYPE_CHECKING:
     from tests.operator.api_server import ApiServer
     from tests.operator.conftest import Kubectl
 
-CRDS = CHARTS / "doublegate-crds" / "files"
 EXAMPLES = CHARTS.parent / "examples"
 PROMETHEUS = "monitoring.coreos.com"
 """Its CRDs are not here: what the chart renders of them is checked by other tests."""
-SECONDS = 60
 
 pytestmark = [pytest.mark.usefixtures("crds"), pytest.mark.timeout(600)]
 each_set = pytest.mark.parametrize("values", sorted(CI))
@@ -42,35 +38,6 @@ def namespaces(kubectl: Kubectl) -> Iterator[None]:
     kubectl("apply", "--server-side", "--filename=-", stdin=yaml.safe_dump_all(objects))
     yield
     kubectl("delete", "namespace", "--wait=false", *names)
-
-
-@pytest.fixture(scope="module")
-def schemas(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """For kubeconform: of the server's kinds and of ours."""
-    folder = tmp_path_factory.mktemp("schemas")
-    write_builtin(folder, json.loads(kubectl("get", "--raw", "/openapi/v2")))
-    # Not as rendered: Helm writes 1e-06, which Python's YAML takes for a text.
-    write_custom(folder, [yaml.safe_load(path.read_text()) for path in CRDS.glob("*.yaml")])
-    return folder
-
-
-def conforms(schemas: Path, text: str) -> str:
-    """What kubeconform finds wrong; empty when nothing is."""
-    done = subprocess.run(
-        [
-            program(builds.KUBECONFORM, "kubeconform"),
-            "-strict",
-            f"-schema-location={schemas}/{LOCATION}",
-            "-skip=PodMonitor,PrometheusRule",
-            "-",
-        ],
-        input=text,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
 @each_set

@@ -1,24 +1,35 @@
-"""`python -m tools.crds`: write the definitions into their chart; `--check` says whether they are stale."""
+"""`python -m tools.crds`: write the definitions and JSON schemas; `--check` says whether they are stale."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 import yaml
 
 from tools.crds.definitions import definitions
+from tools.crds.json_schemas import json_schemas
 
-FOLDER = Path(__file__).parents[2] / "charts" / "doublegate-crds" / "files"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "charts" / "doublegate-crds" / "files"
+SCHEMAS = ROOT / "deploy" / "schemas"
+"""For kubeconform and editors of those who write resources."""
 HEADER = "# Made by `python -m tools.crds` from doublegate.contract: change the models, not this file.\n"
 
 
 def rendered() -> dict[Path, str]:
     """What the files shall hold."""
-    return {
+    made = definitions()
+    files = {
         FOLDER / f"{name}.yaml": HEADER + yaml.safe_dump(one, sort_keys=False, width=110)
-        for name, one in definitions().items()
+        for name, one in made.items()
+    }
+    return files | {
+        SCHEMAS / name: json.dumps(schema, indent=1) + "\n"
+        for one in made.values()
+        for name, schema in json_schemas(one).items()
     }
 
 
