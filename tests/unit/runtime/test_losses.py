@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.unit.runtime.rig import LEASE, Clock, Rig, frozen
 from tests.unit.runtime.test_engine import bypassing, entry
 
 NAME = TopicPartitionKey("t", 0)
+ONE = {"concurrency": {"min": 1, "max": 1}}
 KAFKA = {"bootstrapServers": "b:1", "topic": "t", "group": "g"}
 LONG = 70.0
 """Seconds: more than what was told is remembered for."""
@@ -182,19 +184,95 @@ def test_a_copy_that_leaves_its_line_is_done_again_after_a_loss(
     assert not heir.state.held
 
 
-def test_without_the_ledger_a_key_keeps_its_order_through_a_loss(clock: Clock) -> None:
-    rig = bypassing(clock, flow={"concurrency": {"min": 1, "max": 1}}).assign(0)
+def test_a_partition_that_leaves_meanwhile_is_no_further_loss(clock: Clock) -> None:
+    rig = Rig(clock, ledger={"claim": "PerPartition"}, filter={"window": "2h"}).assign(0, 1)
+    rig.arrive("a")
+    rig.end()
+    rig.turn(1.0)
+    lose(rig)
+    rig.turn(1.0)
+    assert rig.revoke(0).done()
+    rig.turn(LEASE - 1.0)  # one lease after the loss, and not one after the hand-over
+    assert not rig.ownership.suspended
+
+
+def test_a_session_that_began_too_late_for_a_loss_is_void(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server's name is forgotten with the second loss, and would be written into no commit any more."""
+    rig = Rig(clock).assign(0)
+    monkeypatch.setattr(rig.ledger, "identity", lambda: "same")
+    rig.session.recognise()
+    rig.arrive("slow")
+    lose(rig)
+    rig.turn(LEASE / 4)
+    late: list[Any] = []
+    thread = rig.books._thread
+    slow: Any = SimpleNamespace(submit=late.append)
+    while not late:  # the wait is over, and the ledger's thread is busy
+        rig.clock.now += 0.5
+        rig.session.beat()
+        rig.books._thread = slow if rig.clock.now >= 1000 + 0.9 * LEASE else thread
+        rig.engine._turn(0)
+    rig.ledger.forget()
+    rig.session.beat()
+    rig.engine._turn(0)
+    rig.books._thread = thread
+    for task in late:
+        task()
+    rig.turn(LEASE * 2)
+    assert rig.state.data
+    assert rig.state.data == rig.session.data
+
+
+# --- a key's order
+
+
+def crowded(clock: Clock, rig: Rig | None = None) -> Rig:
+    """One worker, which is busy; what comes first of a key has its claim."""
+    rig = (rig or Rig(clock, flow=ONE)).assign(0)
     rig.arrive("busy", key=b"other")
     rig.arrive("first", first=1)
+    return rig
+
+
+def performed(rig: Rig) -> list[str]:
+    """All that comes."""
+    done = []
+    for _ in range(30):
+        done += rig.end()
+        rig.turn(LEASE / 4)
+    return done
+
+
+@pytest.mark.parametrize("bypass", [True, False])
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_key_keeps_its_order_when_its_session_ends_and_an_exchange_fails(
+    clock: Clock, lost: bool, bypass: bool
+) -> None:
+    rig = crowded(clock, bypassing(clock, flow=ONE) if bypass else None)
 
     def notice() -> None:
-        rig.ownership.session_over(lost=True)
+        rig.ownership.session_over(lost=lost)
         raise LedgerUnavailable("no answer")
 
     rig.ledger.before_answer = notice
     rig.arrive("second", first=2)
-    performed = []
-    for _ in range(30):
-        performed += rig.end()
-        rig.turn(LEASE / 4)
-    assert performed == ["busy", "first", "second"]
+    assert performed(rig) == ["busy", "first", "second"]
+
+
+def test_a_key_keeps_its_order_when_the_ledger_is_away_for_longer_than_the_lease(clock: Clock) -> None:
+    rig = crowded(clock)
+    rig.ledger.away = True
+    rig.arrive("second", first=2)
+    rig.turn(LEASE * 2)
+    rig.ledger.away = False
+    assert performed(rig) == ["busy", "first", "second"]
+
+
+def test_a_key_keeps_its_order_when_somebody_took_the_epoch(clock: Clock) -> None:
+    rig = crowded(clock)
+    rig.ledger.take_epochs([(TOPIC_ID, 0)])
+    rig.arrive("second", first=2)
+    rig.turn(LEASE / 4)
+    assert performed(rig) == ["busy", "first", "second"]

@@ -84,13 +84,17 @@ class Claims:
             most: new ones at most; what was asked for before is asked again whatever it says.
         """
         lanes = self._state.lanes
-        chosen = []
+        chosen: list[Record] = []
+        void: list[Record] = []
         for record in self._again:
-            if record.stage is Stage.ASKED:
+            if record.stage is not Stage.ASKED:
+                self._unpark(record)
+            elif record.epoch == record.partition.epoch:
                 chosen.append(record)
             else:
-                self._unpark(record)
+                void.append(record)
         self._again.clear()
+        self._void(void)
         count = self._ahead.limit - lanes.claimed - len(chosen) - len(self._passing)
         for record in lanes.to_claim(count if most is None else min(count, most), max(2, 2 * unit_size)):
             if record.stage is not Stage.WAITING:
@@ -115,9 +119,8 @@ class Claims:
             if partition.active and record.epoch == partition.epoch:
                 self._grant(record)
             else:
-                record.stage = Stage.WAITING  # behind what was taken back, whose turn comes first
                 void.append(record)
-        self._state.lanes.requeue(void)
+        self._void(void)
         self._let_pass()
         self._unpark_answered(records)
 
@@ -151,18 +154,25 @@ class Claims:
             elif (
                 found == ClaimOutcome.SESSION_OVER or not partition.active or record.epoch != partition.epoch
             ):
-                record.stage = Stage.WAITING
                 void.append(record)
             elif found == ClaimOutcome.NEW:
                 self._new(record)
             else:
                 self._judge(record, ClaimOutcome(found), result.histories.get(row))
-        lanes.requeue(void)
+        self._void(void)
         self._let_pass()
         self._unpark_answered(asked)
         if result.session is not SessionStatus.ALIVE or result.lost:
             self._session_over(result.lost)  # takes back what was granted, too
         return gone
+
+    def _void(self, asked: list[Record]) -> None:
+        """These were asked for under an epoch that is over: they wait, behind what was taken back before."""
+        for record in asked:
+            record.stage = Stage.WAITING
+        self._state.lanes.requeue(asked)
+        for record in asked:
+            self._unpark(record)
 
     def _let_pass(self) -> None:
         """In Observe what needs no claim starts too, but not before what came before it has its claim."""

@@ -375,7 +375,8 @@ class Ownership:
             if not busy and not drain.handed:
                 drain.handed = True
                 for partition in drain.partitions:
-                    if partition.asked_grant:  # what was not started need not count as unknown
+                    # What was not started need not count as unknown; after a loss there is no grant to lower.
+                    if partition.asked_grant and self._recovery is None:
                         drain.release = self._books.hand_over(partition, _last_started(partition))
                 flushed = self._books.has_released(drain.release)
             if (busy or not flushed) and now < drain.deadline:

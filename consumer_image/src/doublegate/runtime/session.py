@@ -89,7 +89,7 @@ class Session:
     def keep(self) -> None:
         """Renew it from now on, although no effect may start: nobody shall take over what is put back."""
         with self._lock:
-            self._kept = True
+            self._kept, self._until = True, 0.0  # what `begin` did before knows another server
 
     def alive(self) -> bool:
         """Whether an effect may start: nobody else can take our claims before this turns false."""
@@ -119,8 +119,8 @@ class Session:
     def beat(self) -> None:
         """Renew it, if there is one."""
         with self._lock:
-            before = self._until, self._kept
-        if not any(before):
+            before = self._until, self._kept, self._ends
+        if not any(before[:2]):
             return
         asked = time.monotonic()
         try:
@@ -131,7 +131,11 @@ class Session:
             log.warning("session: not renewed: %s", error)
             return
         with self._lock:
-            same = before == (self._until, self._kept)  # else it was ended, or begun anew, meanwhile
+            same = before == (
+                self._until,
+                self._kept,
+                self._ends,
+            )  # else it was ended, or begun anew, meanwhile
             if same and self._until:
                 self._until = asked + self.lease if status is SessionStatus.ALIVE else 0.0
         if same and status is not SessionStatus.ALIVE:
