@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from doublegate.runtime.partition import TopicPartitionKey
+from doublegate.runtime.sent_commits import SentCommits
 
 __all__ = ["Assigned", "Listener", "Poller"]
 
@@ -95,8 +96,7 @@ class Poller:
         self._assigned: set[TopicPartitionKey] = set()
         self._stopping = threading.Event()
         self._next_ends = 0.0
-        self._sent: dict[TopicPartitionKey, tuple[int, str]] = {}
-        self._refused: set[TopicPartitionKey] = set()
+        self._sent = SentCommits()
         self._failure: KafkaException | None = None
         self.full = False
         """Everything is paused because the reservoir is full."""
@@ -216,12 +216,11 @@ class Poller:
                 o for o in _offsets(commits) if TopicPartitionKey(o.topic, o.partition) in self._assigned
             ]
             if offsets:
-                self._sent.update(commits)
+                self._sent.sent({n: c for n, c in commits.items() if n in self._assigned})
                 try:
                     self._consumer.commit(offsets=offsets, asynchronous=True)
                 except KafkaException as error:
                     log.warning("commit: %s; it is sent again", error)
-                    self._refused.update(commits)
         for name, (offset, gone) in seeks.items():
             if name in self._assigned:
                 self._go(name, offset, gone)
@@ -292,11 +291,9 @@ class Poller:
         self.ends = ends
 
     def _commit_again(self) -> None:
-        """What was refused, in a rebalance say: on an idle topic no later commit would cover it."""
-        refused, self._refused = self._refused, set()
+        """What was refused, in a rebalance say, or never answered, or overtaken by an older one."""
         with self._lock:
-            for name in refused & self._assigned & self._sent.keys():
-                self._commits.setdefault(name, self._sent[name])
+            self._commits = self._sent.again() | self._commits
 
     def _forget(self, names: list[TopicPartitionKey]) -> None:
         if paused := self._paused & set(names):
@@ -307,7 +304,7 @@ class Poller:
         with self._lock:
             for name in names:
                 self._commits.pop(name, None)
-                self._sent.pop(name, None)
+        self._sent.forget(names)
 
     def _partitions(self, names: set[TopicPartitionKey]) -> list[TopicPartition]:
         return [TopicPartition(*name) for name in names]
@@ -317,7 +314,9 @@ class Poller:
         first = error or next((p.error for p in refused), None)
         if first is not None and first.code() != KafkaError._NO_OFFSET:  # noqa: SLF001
             log.warning("commit: %s; it is sent again", first.str())
-            self._refused.update(TopicPartitionKey(p.topic, p.partition) for p in refused)
+        for taken in partitions or () if error is None else ():
+            if taken.error is None:
+                self._sent.taken(TopicPartitionKey(taken.topic, taken.partition), taken.offset)
 
 
 @retry(
