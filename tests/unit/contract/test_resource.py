@@ -334,7 +334,6 @@ def test_load(tmp_path, minimal):
     ("fields", "field"),
     [
         ({"filter.snapshots": "Volume"}, "spec.filter.snapshots: Volume"),
-        ({"flow.producerSignal": True}, "spec.flow.producerSignal: true"),
         ({"identity.conflictIgnore": ["at"]}, "spec.identity.conflictIgnore"),
     ],
 )

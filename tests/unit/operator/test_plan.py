@@ -276,11 +276,11 @@ def test_a_refusal_keeps_figures_and_says_it_once() -> None:
     world = World(lag=7)
     world.settle()
     resource = {"metadata": {"generation": 9}}
-    made = refused(resource, world.status, NOW, Reason.UNSUPPORTED, "spec.flow.producerSignal: true")
+    made = refused(resource, world.status, NOW, Reason.UNSUPPORTED, "spec.filter.snapshots: Volume")
     assert made.status.lag == 7
     assert {c.observed_generation for c in made.status.conditions} == {9}
     assert [event.reason for event in made.events] == [Reason.UNSUPPORTED]
-    again = refused(resource, made.status, NOW, Reason.UNSUPPORTED, "spec.flow.producerSignal: true")
+    again = refused(resource, made.status, NOW, Reason.UNSUPPORTED, "spec.filter.snapshots: Volume")
     assert not again.events
     assert again.status == made.status
 

@@ -31,7 +31,7 @@ _LONGEST_LIFETIME: Final = 60.0
 """A broken message must not slow anybody down for ever."""
 
 GAIN: Final = 0.5
-"""A short backlog may grow by half of what is worked off; more is quicker, and swings when signals are late."""
+"""A short backlog may grow by half of what is worked off; more is quicker, and swings if told late."""
 _FLOOR: Final = 0.05
 """Of the capacity: producers that write nothing would find out late that the group is well again."""
 _FREE: Final = 0.1

@@ -22,8 +22,6 @@ def refuse_unsupported(spec: ConsumerSpec) -> None:
 def _unsupported(spec: ConsumerSpec) -> Iterator[Unsupported]:
     if spec.filter.snapshots is Snapshots.VOLUME:
         yield Unsupported("spec.filter.snapshots: Volume", "use Ledger")
-    if spec.flow.producer_signal:
-        yield Unsupported("spec.flow.producerSignal: true", "use false")
     if spec.identity.payload_field is not None:
         yield Unsupported("spec.identity.payloadField", "use header or cloudEvents")
     if spec.identity.conflict_ignore:

@@ -92,8 +92,8 @@ class FlowSpec(Section):
     )
     producer_signal: bool = Field(
         False,
-        description="Tell producers to slow down. Off, and refused when on: this version does not carry "
-        "it out yet.",
+        description="Tell producers that follow how fast to write, so that the lag stays below twice "
+        "scaling.targetDrain. Off: a group that others must wait for is one by choice.",
     )
 
 

@@ -79,5 +79,9 @@ class ScopeKeys:
         """The snapshot of a partition's filter; `field` names the partition."""
         return self._own(0, b"f") + field
 
+    def signals(self) -> bytes:
+        """Hash: member -> its signal to producers, as JSON; not the ledger's, and gone with the members."""
+        return self._own(0, b"q")
+
     def _own(self, bucket: int, kind: bytes) -> bytes:
         return self.prefixes[bucket] + kind + scope_name(self.scope)

@@ -153,6 +153,19 @@ class Link:
             self._count()
             return list(self._untyped.hmget(name, list(fields)))
 
+    def hash_put(self, name: bytes, field: bytes, value: bytes, seconds: float) -> None:
+        """Set a field of a hash that, as a whole, lives for so long from now."""
+        with translated():
+            self._count()
+            self._untyped.hset(name, field, value)
+            self._untyped.pexpire(name, int(seconds * 1000))
+
+    def hash_all(self, name: bytes) -> dict[bytes, bytes]:
+        """All fields of a hash."""
+        with translated():
+            self._count()
+            return dict(self._untyped.hgetall(name))
+
     def hash_delete(self, name: bytes, field: bytes) -> None:
         """Forget a field of a hash."""
         with translated():

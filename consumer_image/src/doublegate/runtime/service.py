@@ -35,6 +35,7 @@ from doublegate.runtime.endings import Endings
 from doublegate.runtime.engine import Engine
 from doublegate.runtime.executors import build_executor
 from doublegate.runtime.filters import Filters
+from doublegate.runtime.flow import FlowPublisher
 from doublegate.runtime.intake import Intake
 from doublegate.runtime.lanes import Lanes
 from doublegate.runtime.letters import Letters
@@ -86,8 +87,7 @@ class ConsumerProcess:
         handler, decode = handler_and_decode(spec)
         source, dlq, replay = ensure_own_topics(kafka, spec)
         group, drain = spec.kafka.group, drain_seconds(spec)
-        instance = f"{socket.gethostname()}-{os.getpid()}"
-        endpoint = spec.telemetry.otlp_endpoint
+        instance, endpoint = f"{socket.gethostname()}-{os.getpid()}", spec.telemetry.otlp_endpoint
         self._metrics = Metrics(group=group, topic=source.name, endpoint=endpoint, instance=instance)
         self._tracing = Tracing(
             service=consumer.metadata.name, group=group, endpoint=endpoint, instance=instance
@@ -217,6 +217,13 @@ class ConsumerProcess:
         self.health = Status(
             spec, self._engine, self._poller, ownership, self._session, state, letters, concurrency, report
         )
+        self._flow = (
+            FlowPublisher(
+                spec, kafka, redis, owner.hex(), source.replication_factor, status=self.health.status
+            )
+            if spec.flow.producer_signal
+            else None
+        )
         self._server = StatusServer(self.health, self._metrics.page, host=host, port=port)
 
     @property
@@ -234,6 +241,8 @@ class ConsumerProcess:
             self._rereader.start()
         self._engine.start()
         self._poller.start()
+        if self._flow is not None:
+            self._flow.start()
 
     def stop(self) -> None:
         """Drain, commit, leave the group, end the session; bounded in time."""
@@ -241,6 +250,8 @@ class ConsumerProcess:
             log.error(
                 "the poller did not end in time; uncommitted events come again, and the ledger knows them"
             )
+        if self._flow is not None:
+            self._flow.stop(_STOP_SECONDS)
         if self._rereader is not None:
             self._rereader.stop(_STOP_SECONDS)
         self._executor.stop(_STOP_SECONDS)
