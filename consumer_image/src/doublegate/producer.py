@@ -4,14 +4,14 @@ Every event gets an id, a trace context and a stable partition, is written idemp
 all in-sync replicas; what is not delivered is said, by `flush` at the latest.
 """
 
+import asyncio
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from threading import Lock
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self, TypeVar, Unpack, get_args
 
 from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka import Producer as KafkaProducer
@@ -19,11 +19,12 @@ from opentelemetry.trace import Span
 
 from doublegate.contract.connections import KafkaConnection
 from doublegate.contract.headers import CORRELATION_ID, Headers
-from doublegate.contract.identity import MAX_ID_BYTES
 from doublegate.producer_errors import Backpressure, InvalidEvent, NotSent, Undelivered, refusal
+from doublegate.producer_event import Delivery, EventParts, Outgoing, identity_of
+from doublegate.producer_follow import Follower
+from doublegate.producer_throttle import FlowState, Throttle
 from doublegate.telemetry.quiet import calm
 from doublegate.telemetry.sending import SendTraces, end_send
-from doublegate.telemetry.spans import first_header
 from doublegate.telemetry.tracing import Tracing
 
 __all__ = ["Delivery", "Producer"]
@@ -31,10 +32,8 @@ __all__ = ["Delivery", "Producer"]
 log = logging.getLogger(__name__)
 _client_log = logging.getLogger(f"{__name__}.kafka")
 
-_Wire = list[tuple[str, str | bytes | None]]
-
-Delivery = Callable[[KafkaError | None, Message], None]
-"""Told the outcome of one event, from within `produce`, `poll` or `flush`."""
+_Flow = Literal["follow", "observe", "off"]
+_Problem = TypeVar("_Problem", bound=Exception)
 
 _DEFAULTS: Final[dict[str, Any]] = {"linger.ms": 5, "delivery.timeout.ms": 120_000}
 _FIXED: Final[dict[str, Any]] = {
@@ -45,6 +44,8 @@ _FIXED: Final[dict[str, Any]] = {
 _POLL_EVERY: Final = 128
 """Events between two looks at the delivery reports."""
 _FULL_WAIT: Final = 0.1
+_WAIT: Final = 0.1
+"""Seconds between two looks while an event waits: its leave may come sooner than was said."""
 _HURRY: Final = 5.0
 
 
@@ -56,7 +57,9 @@ class Producer:
         encoder: turns values that are not bytes into payloads (`doublegate.schemas.Encoder`).
         sample_ratio: share of new traces that are sampled; an event sent under a span follows that.
         tracing: records `send` spans; without it the flag is set all the same and nothing is recorded here.
-        max_wait: seconds that `produce` waits for room in the local queue.
+        max_wait: seconds that `produce` waits for room in the local queue, and for the consumers.
+        flow: "follow" keeps to what the topic's slowest group with `flow.producerSignal: true` bears;
+            "observe" only knows it, for `flow_state`; "off" does not ask.
     """
 
     def __init__(
@@ -67,7 +70,10 @@ class Producer:
         sample_ratio: float = 0.01,
         tracing: Tracing | None = None,
         max_wait: float = 30.0,
+        flow: _Flow = "off",
     ) -> None:
+        if flow not in get_args(_Flow):
+            raise ValueError(f"flow: {flow!r} is none of {', '.join(get_args(_Flow))}")
         calm([_client_log.name])
         config = kafka.client_config() if isinstance(kafka, KafkaConnection) else kafka
         self._kafka = KafkaProducer({**_DEFAULTS, **config, **_FIXED}, logger=_client_log)
@@ -78,6 +84,8 @@ class Producer:
         self._failed = 0
         self._first: NotSent | None = None
         self._until_poll = _POLL_EVERY
+        self._throttle = Throttle(enforce=flow == "follow")
+        self._follower = Follower(config, self._throttle.told) if flow != "off" else None
 
     def produce(
         self,
@@ -88,8 +96,9 @@ class Producer:
         event_id: bytes | str | None = None,
         headers: Headers | None = None,
         on_delivery: Delivery | None = None,
+        wait: bool = True,
     ) -> str:
-        """Hand one event to the client; waits only while its queue is full.
+        """Hand one event to the client; waits while its queue is full, or the topic's consumers are behind.
 
         Args:
             topic: where to.
@@ -99,6 +108,7 @@ class Producer:
             event_id: the `correlation_id`; the one in `headers`, or else a random one, when absent.
             headers: more of them. A `traceparent` among them is continued.
             on_delivery: told the outcome, besides `flush`.
+            wait: False refuses at once instead of waiting.
 
         Returns:
             The event id.
@@ -107,47 +117,92 @@ class Producer:
             InvalidEvent: the id is empty, longer than 255 bytes or not UTF-8, or the value needs an encoder.
             Unencodable: the value does not fit its schema.
             NotSent: the client refuses it (`EventTooLarge`, an unknown topic).
-            Backpressure: the local queue was full for `max_wait` seconds.
+            Backpressure: there was no room, or no leave, for `max_wait` seconds; it says when to try again.
         """
+        event = self._outgoing(topic, value, key, event_id, headers, on_delivery)
+        deadline = time.monotonic() + self._max_wait if wait else 0.0
+        while (refused := self._offer(event)) is not None:
+            if time.monotonic() >= deadline:
+                raise self._given_up(event, refused)
+            self._kafka.poll(min(refused.retry_after, _WAIT))
+        return event.identity
+
+    async def produce_async(self, topic: str, value: Any, **parts: Unpack[EventParts]) -> str:
+        """As `produce`, for a coroutine: it waits without holding up the event loop."""
+        event = self._outgoing(topic, value, **parts)
+        deadline = time.monotonic() + self._max_wait
+        while (refused := self._offer(event)) is not None:
+            if time.monotonic() >= deadline:
+                raise self._given_up(event, refused)
+            try:
+                await asyncio.sleep(min(refused.retry_after, _WAIT))
+            except asyncio.CancelledError:
+                self._given_up(event, refused)
+                raise
+        return event.identity
+
+    def flow_state(self, topic: str) -> FlowState:
+        """What the topic's consumers ask for; nothing is known of them with `flow="off"`."""
+        return self._throttle.state(topic)
+
+    def _outgoing(
+        self,
+        topic: str,
+        value: Any,
+        key: bytes | str | None = None,
+        event_id: bytes | str | None = None,
+        headers: Headers | None = None,
+        on_delivery: Delivery | None = None,
+    ) -> Outgoing:
         given = headers or []
-        identity, raw = _identity(event_id, given)
+        identity, raw = identity_of(event_id, given)
         payload = value if value is None or isinstance(value, bytes) else self._payload(value)
         rest = [header for header in given if header[0] != CORRELATION_ID] if given else given
         traced, span = self._traces.stamp(topic, identity, rest)
         report = partial(self._report, identity, on_delivery, span)
+        wire: list[tuple[str, str | bytes | None]] = [(CORRELATION_ID, raw), *traced]
+        admitted = self._follower is None
+        return Outgoing(identity, topic, payload, raw if key is None else key, wire, report, span, admitted)
+
+    def _offer(self, event: Outgoing) -> Backpressure | None:
+        """Hand it over if there is leave and room now; else why not."""
+        if not event.admitted:
+            if wait := self._throttle.take(event.topic, again=event.tried):
+                event.tried = True
+                return self._refused(
+                    f"the consumers of topic {event.topic} are behind and ask for fewer events; the event "
+                    "was not sent",
+                    wait,
+                )
+            event.admitted = True
         try:
-            self._send(topic, payload, raw if key is None else key, [(CORRELATION_ID, raw), *traced], report)
-        except (KafkaException, Backpressure) as error:
-            problem = (
-                error
-                if isinstance(error, Backpressure)
-                else _refusal(error.args[0], topic, identity, payload)
+            self._kafka.produce(
+                event.topic, event.payload, event.key, headers=event.headers, on_delivery=event.report
             )
-            if span is not None:
-                end_send(span, None, None, str(problem))
-            raise problem from error
+        except BufferError:
+            return self._refused(
+                f"the local queue of {len(self._kafka)} events stayed full: the brokers are away or slower "
+                "than this caller; the event was not sent",
+                _FULL_WAIT,
+            )
+        except KafkaException as error:
+            problem = _refusal(error.args[0], event.topic, event.identity, event.payload)
+            raise self._given_up(event, problem) from error
         self._until_poll -= 1
         if self._until_poll <= 0:
             self._until_poll = _POLL_EVERY
             self._kafka.poll(0)
-        return identity
+        return None
 
-    def _send(
-        self, topic: str, payload: bytes | None, key: bytes | str, headers: _Wire, report: Delivery
-    ) -> None:
-        deadline = time.monotonic() + self._max_wait
-        while True:
-            try:
-                self._kafka.produce(topic, payload, key, headers=headers, on_delivery=report)
-            except BufferError:
-                if time.monotonic() >= deadline:
-                    raise Backpressure(
-                        f"the local queue of {len(self._kafka)} events stayed full for {self._max_wait:g} s: "
-                        "the brokers are away or slower than this caller; the event was not sent"
-                    ) from None
-                self._kafka.poll(_FULL_WAIT)
-            else:
-                return
+    def _refused(self, message: str, retry_after: float) -> Backpressure:
+        self._kafka.poll(0)  # reports make room, also for a caller that never waits
+        return Backpressure(message, retry_after)
+
+    @staticmethod
+    def _given_up(event: Outgoing, problem: _Problem) -> _Problem:
+        if event.span is not None:
+            end_send(event.span, None, None, str(problem))
+        return problem
 
     def _payload(self, value: Any) -> bytes:
         if self._encode is None:
@@ -196,7 +251,9 @@ class Producer:
             raise Undelivered(failed, waiting, first)
 
     def close(self, timeout: float = 30.0) -> None:
-        """`flush`; nothing else is held."""
+        """`flush`, and follow no more."""
+        if self._follower is not None:
+            self._follower.close()
         self.flush(timeout)
 
     def __enter__(self) -> Self:
@@ -212,24 +269,6 @@ class Producer:
             self.close(_HURRY)
         except Undelivered as undelivered:
             log.error("%s", undelivered)  # noqa: TRY400 - the error under way is the one to see
-
-
-def _identity(event_id: bytes | str | None, headers: Headers) -> tuple[str, bytes]:
-    """The id as text and as it goes on the wire."""
-    if event_id is None and (event_id := first_header(headers, CORRELATION_ID)) is None:
-        # from the system, not from `random`: a fork or a seed must never make an id twice
-        event_id = os.urandom(16).hex()
-    try:
-        text, raw = (
-            (event_id, event_id.encode()) if isinstance(event_id, str) else (event_id.decode(), event_id)
-        )
-    except UnicodeError as error:
-        raise InvalidEvent(f"event id {event_id!r} is not UTF-8: {error}") from error
-    if not 0 < len(raw) <= MAX_ID_BYTES:
-        raise InvalidEvent(
-            f"event id {text[:64]!r} has {len(raw)} bytes; allowed: 1 to {MAX_ID_BYTES} of UTF-8"
-        )
-    return text, raw
 
 
 def _refusal(error: KafkaError, topic: str, event_id: str, payload: Any) -> NotSent:

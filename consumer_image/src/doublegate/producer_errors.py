@@ -16,7 +16,15 @@ class InvalidEvent(DoublegateError):
 
 
 class Backpressure(DoublegateError):
-    """The local queue stayed full: the brokers are away or slower than the caller; the event was not sent."""
+    """The event was not sent, and may be sent later: the brokers or the consumers are slower than the caller.
+
+    Attributes:
+        retry_after: seconds after which to try again.
+    """
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class NotSent(DoublegateError):
