@@ -291,7 +291,7 @@ def test_critiques_names_what_is_refused():
     assert sorted(rows) == sorted(refused)
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.yaml")))
+@pytest.mark.parametrize("name", sorted(str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.yaml")))
 def test_examples_are_resources_that_this_version_carries_out(name):
     kind = yaml.safe_load((EXAMPLES / name).read_text())["kind"]
     if kind == "DeadLetterReplay":
@@ -300,11 +300,12 @@ def test_examples_are_resources_that_this_version_carries_out(name):
         refuse_unsupported(load_consumer(EXAMPLES / name).spec)
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.py")))
+@pytest.mark.parametrize("name", sorted(str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.py")))
 def test_examples_import(name, monkeypatch):
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    monkeypatch.delitem(sys.modules, name, raising=False)
-    assert Path(importlib.import_module(name).__file__ or "").samefile(EXAMPLES / f"{name}.py")
+    path = EXAMPLES / name
+    monkeypatch.syspath_prepend(str(path.parent))
+    monkeypatch.delitem(sys.modules, path.stem, raising=False)
+    assert Path(importlib.import_module(path.stem).__file__ or "").samefile(path)
 
 
 def test_license_and_readmes():
