@@ -55,7 +55,7 @@ def raw(kafka: dict[str, Any]) -> RawProducer:
 class Flood:
     """Writes as fast as it may."""
 
-    def __init__(self, producer: Producer, topic: str, most: float = 3000.0) -> None:
+    def __init__(self, producer: Producer, topic: str, most: float = 500.0) -> None:
         self.sent = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(producer, topic, 1 / most))
@@ -116,7 +116,7 @@ def test_a_slow_consumer_slows_the_producer_that_follows_and_no_other(
     group: Group, follower: Producer, kafka: dict[str, Any], topic_factory: TopicFactory
 ) -> None:
     def slow(event: Any, context: Any) -> None:
-        time.sleep(0.02)
+        time.sleep(0.1)
         group.effects.add(event.id)
 
     member = group.start(slow, **SIGNALS)
@@ -136,7 +136,7 @@ def test_a_slow_consumer_slows_the_producer_that_follows_and_no_other(
                 flood.stop()
     followed, free_rate, worked = ((b - a) / seconds for a, b in zip(before, after, strict=True))
     assert 0.6 * worked < followed < 1.5 * worked, member.status()
-    assert free_rate > 2 * followed
+    assert free_rate > 2 * followed, member.status()
     state = follower.flow_state(group.topic)
     assert state.over > 0
     assert state.suggestion is not None
@@ -156,7 +156,7 @@ def test_when_the_slow_group_is_gone_the_producer_recovers(
     group.start(lasting(0.001), **SIGNALS)
     # It is stopped by SIGKILL: its last word must end by itself.
     slow = other.spawn("import time\n\n\ndef handle(event, context):\n    time.sleep(0.05)\n", **SIGNALS)
-    flood = Flood(follower, group.topic, most=500.0)
+    flood = Flood(follower, group.topic)
     try:
         eventually(lambda: slowest(follower, group.topic) == other.name and flood.sent > 200, 60)
         eventually(lambda: rate_of(follower, group.topic) is not None, 60)
@@ -215,8 +215,8 @@ def test_broken_messages_harm_nobody(
     good = say(raw, follower, topic)
     ignored = follower.flow_state(topic).ignored
     for key, value in [
-        (None, None),
-        (None, b"hello"),
+        (b"", b"hello"),
+        (b"k", b"[]"),
         (good.key, b"{"),
         (good.key, b"\xff" * 1000),
         (good.key, good.to_bytes().replace(b'"version":1', b'"version":9')),
