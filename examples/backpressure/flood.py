@@ -21,7 +21,9 @@ def main(brokers: str, seconds: float) -> None:
         while (now := time.monotonic()) < start + seconds:
             producer.produce(TOPIC, b"a pair of shoes")
             written += 1
-            time.sleep(0.0005)  # a flood, but not one that fills the disk where nobody consumes
+            time.sleep(
+                0.002
+            )  # 500 a second at most: what comes before the first word must be worked off, too
             if now >= second + 1:
                 said = producer.flow_state(TOPIC).suggestion
                 asked = "nothing" if said is None or said.rate is None else f"{said.rate:.0f}/s"

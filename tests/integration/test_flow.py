@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from confluent_kafka import Producer as RawProducer
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from doublegate.asgi import BackpressureMiddleware
-from doublegate.contract.connections import KafkaConnection
+from doublegate.contract.connections import KafkaConnection, RedisConnection
 from doublegate.contract.flow_board import FlowBoard
 from doublegate.contract.flow_signal import CONTROL_TOPIC, LIFETIME, FlowSignal
+from doublegate.contract.resource import parse_consumer
 from doublegate.gate.flow_signals import FlowSignals
 from doublegate.producer import Producer
 from doublegate.producer_errors import Backpressure
-from doublegate.runtime.flow import ensure_control_topic
+from doublegate.runtime.flow import FlowPublisher, ensure_control_topic
 from tests.consumers import Group
 from tests.helpers import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     import redis
 
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
 
 SIGNALS: dict[str, Any] = {"flow": {"producerSignal": True}, "scaling": {"targetDrain": "1s"}}
 DEADLINE = 30.0
+EXAMPLE = Path(__file__).parents[2] / "examples" / "backpressure"
 
 
 @pytest.fixture
@@ -321,3 +327,60 @@ def test_what_dead_processes_left_in_redis_is_swept(endpoints: Endpoints, redis_
     assert redis_client.hkeys(key) == [b"alive"]
     assert 0 < redis_client.pttl(key) <= LIFETIME * 1000
     told.close()
+
+
+def test_what_fails_is_said_once_and_the_rest_goes_on(
+    kafka: dict[str, Any], follower: Producer, topic_factory: TopicFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    topic = topic_factory()
+    kind = {"apiVersion": "doublegate.dev/v1alpha1", "kind": "IdempotentConsumer", "metadata": {"name": "t"}}
+    section = {"bootstrapServers": kafka["bootstrap.servers"], "topic": topic, "group": "g"}
+    spec = parse_consumer({**kind, "spec": {"handler": {"python": "a:b"}, "kafka": section}}).spec
+    facts = {"capacityEventsPerSecond": 10.0, "lag": 600, "events": [], "paused": ["ledger"]}
+    facts["partitions"] = [{"topic": topic, "partition": 0}, {"topic": "g.replay", "partition": 0}]
+    broken = threading.Event()
+
+    def status() -> dict[str, Any]:
+        if broken.is_set():
+            raise RuntimeError("changed size during iteration")
+        return facts
+
+    nowhere = RedisConnection("redis://127.0.0.1:1/0")
+    publisher = FlowPublisher(spec, KafkaConnection.from_spec(spec.kafka), nowhere, "m", 1, status=status)
+    publisher.start()
+    try:
+        eventually(lambda: rate_of(follower, topic) == 10.0, DEADLINE)  # the target is 60 s, as is the drain
+        broken.set()
+        eventually(lambda: "changed size" in caplog.text, DEADLINE)
+        eventually(lambda: rate_of(follower, topic) is None, DEADLINE)
+        broken.clear()
+        eventually(lambda: rate_of(follower, topic) == 10.0, DEADLINE)
+    finally:
+        publisher.stop(DEADLINE)
+    eventually(lambda: slowest(follower, topic) is None, DEADLINE)
+    assert caplog.text.count("not told by the ledger's server") == 1
+    assert caplog.text.count("not told by the facts") == 1
+
+
+def test_the_example_runs(endpoints: Endpoints, tmp_path: Path) -> None:
+    flood = [sys.executable, str(EXAMPLE / "flood.py"), str(endpoints.bootstrap_servers)]
+    subprocess.run([*flood, "1"], check=True, timeout=60)
+    resource = yaml.safe_load((EXAMPLE / "consumer.yaml").read_text())
+    resource["spec"]["kafka"]["bootstrapServers"] = str(endpoints.bootstrap_servers)
+    resource["spec"]["ledger"]["url"] = str(endpoints.redis_url)
+    path = tmp_path / "orders.yaml"
+    path.write_text(yaml.safe_dump(resource))
+    run = [sys.executable, "-m", "doublegate.cli", "run", str(path), "--app-dir", str(EXAMPLE)]
+    with (
+        (tmp_path / "log").open("wb") as log,
+        subprocess.Popen(
+            [*run, "--http-host", "127.0.0.1", "--http-port", "0"], stdout=log, stderr=log
+        ) as consumer,
+    ):
+        try:
+            said = subprocess.run(
+                [*flood, "30"], check=True, timeout=90, capture_output=True, text=True
+            ).stdout
+        finally:
+            consumer.terminate()
+    assert re.search(r"asked \d+/s, orders is \d+ behind", said), said
