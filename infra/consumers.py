@@ -7,6 +7,7 @@ from typing import Any
 
 from doublegate.contract import IdempotentConsumer, InvalidConsumer, parse_consumer
 from doublegate.contract.errors import Problem
+from doublegate.contract.flow_signal import CONTROL_TOPIC
 from infra.addresses import Addresses, addresses_of
 from infra.components.postgres import LOGIN
 from infra.sections import Consumer
@@ -17,6 +18,7 @@ __all__ = ["Resource", "resources", "rights"]
 Resource = dict[str, Any]
 
 _TOPIC_RIGHTS = ("READ", "WRITE", "CREATE", "DESCRIBE", "DESCRIBE_CONFIGS", "ALTER_CONFIGS", "ALTER")
+_SIGNAL_RIGHTS = ("WRITE", "CREATE", "DESCRIBE")
 _GROUP_RIGHTS = ("READ", "DESCRIBE")
 
 
@@ -53,6 +55,11 @@ def rights(consumer: IdempotentConsumer) -> list[dict[str, str]]:
             {"resource": "TOPIC", "name": topic, "operation": operation}
             for topic in topics
             for operation in _TOPIC_RIGHTS
+        ),
+        *(
+            {"resource": "TOPIC", "name": CONTROL_TOPIC, "operation": operation}
+            for operation in _SIGNAL_RIGHTS
+            if spec.flow.producer_signal
         ),
         *(
             {"resource": "GROUP", "name": spec.kafka.group, "operation": operation}

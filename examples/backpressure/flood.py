@@ -2,8 +2,9 @@
 
 import sys
 import time
+from typing import Any
 
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from doublegate import Producer
 
@@ -11,7 +12,7 @@ TOPIC = "orders"
 
 
 def main(brokers: str, seconds: float) -> None:
-    kafka = {"bootstrap.servers": brokers}
+    kafka: dict[str, Any] = {"bootstrap.servers": brokers}
     with AdminClient(kafka) as admin:
         if TOPIC not in admin.list_topics(timeout=10).topics:
             admin.create_topics([NewTopic(TOPIC, 4, 1)])[TOPIC].result()

@@ -7,6 +7,7 @@ from copy import deepcopy
 import pytest
 from pydantic import SecretStr
 
+from doublegate.contract.flow_signal import CONTROL_TOPIC
 from doublegate.contract.scope import scope_tag
 from infra.components.conditions import described
 from infra.components.valkey import ValkeyArgs, access_list
@@ -57,6 +58,14 @@ def test_a_user_of_kafka_may_use_its_own_topics_and_group_alone() -> None:
     assert named["payments"] == {"payments", "payments.dlq", "payments.replay"}
     assert not named["payments"] & named["mails"]
     assert {right["resource"] for right in rights(made["payments"][1])} == {"TOPIC", "GROUP"}
+
+
+def test_a_consumer_that_tells_producers_may_write_to_the_control_topic() -> None:
+    given = deepcopy(CONSUMERS)
+    given[0]["spec"]["flow"] = {"producerSignal": True}  # type: ignore[index]
+    consumer = resources(settings("prod", consumers=given))["payments"][1]
+    allowed = [right["operation"] for right in rights(consumer) if right["name"] == CONTROL_TOPIC]
+    assert allowed == ["WRITE", "CREATE", "DESCRIBE"]
 
 
 def test_a_user_of_the_ledger_may_use_its_own_keys_alone() -> None:
