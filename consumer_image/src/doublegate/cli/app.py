@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from doublegate.cli import demo, dlq, inspect, run, stack
+from doublegate.cli import demo, dlq, inspect, run, schema, stack
 
 __all__ = ["USER_ERROR", "app"]
 
@@ -48,3 +48,4 @@ app.add_typer(stack.app, name="stack")
 app.command("demo")(demo.demo)
 app.add_typer(dlq.app, name="dlq")
 app.command("inspect")(inspect.inspect)
+app.add_typer(schema.app, name="schema")

@@ -1,0 +1,102 @@
+"""What a consumer reads of a subject, in a committed file: `<consumer>.fields.json`.
+
+`doublegate schema fields` writes it from the handler's model: `schema impact` needs no consumer's code.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from doublegate.contract.fields import Choice, GroupName
+from doublegate.evolution.errors import CannotCheck
+from doublegate.evolution.field import Kind
+from doublegate.evolution.model import Read, fields_read
+
+__all__ = ["SUFFIX", "Declaration", "DeclaredField", "load_declaration"]
+
+SUFFIX = ".fields.json"
+
+_Strict = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DeclaredField(BaseModel):
+    """One field, as `Read` has it."""
+
+    model_config = _Strict
+
+    required: bool
+    takes: list[Annotated[Kind, Choice]]
+    values: list[str] | None = None
+    closed: bool = False
+
+    @classmethod
+    def of(cls, read: Read) -> Self:
+        """In an order that is always the same."""
+        return cls(
+            required=read.required,
+            takes=sorted(read.takes),
+            values=None if read.values is None else sorted(read.values),
+            closed=read.closed,
+        )
+
+    def as_read(self) -> Read:
+        """As the checks take it."""
+        listed = None if self.values is None else frozenset(self.values)
+        return Read(self.required, frozenset(self.takes), listed, self.closed)
+
+
+class Declaration(BaseModel):
+    """The fields that one consumer reads of one subject."""
+
+    model_config = _Strict
+
+    consumer: GroupName
+    subject: str = Field(min_length=1, max_length=255)
+    model: str
+    fields: dict[str, DeclaredField]
+
+    @classmethod
+    def of(cls, consumer: str, subject: str, reference: str, model: type[BaseModel]) -> Self:
+        """What a model reads.
+
+        Args:
+            consumer: its name, by which reports call it.
+            subject: that it reads.
+            reference: the model's, as `module:name`.
+            model: the handler's.
+
+        Raises:
+            CannotCheck: the model can't be described.
+        """
+        fields = {path: DeclaredField.of(read) for path, read in fields_read(model).items()}
+        return cls(consumer=consumer, subject=subject, model=reference, fields=fields)
+
+    def text(self) -> str:
+        """The file's content, a line for each field, so that a review shows which of them changed."""
+        head = {"consumer": self.consumer, "subject": self.subject, "model": self.model}
+        lines = [f"  {json.dumps(name)}: {json.dumps(value)}," for name, value in head.items()]
+        fields = ",\n".join(
+            f"    {json.dumps(path)}: {json.dumps(field.model_dump(mode='json', exclude_defaults=True))}"
+            for path, field in self.fields.items()
+        )
+        return "\n".join(("{", *lines, '  "fields": {', fields, "  }", "}", ""))
+
+
+def load_declaration(path: Path) -> Declaration:
+    """Read a declaration.
+
+    Raises:
+        CannotCheck: it is not readable, or it is none.
+    """
+    try:
+        return Declaration.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise CannotCheck(f"{path}: cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        [first, *_] = error.errors(include_url=False, include_input=False)
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise CannotCheck(
+            f"{path}: {place}: {first['msg']}; write it anew with `doublegate schema fields`"
+        ) from error

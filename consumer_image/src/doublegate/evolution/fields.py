@@ -1,0 +1,62 @@
+"""The fields of a schema by their paths: what a decoded record has, and of which kind each field is.
+
+`diff` shows them and `impact` compares them with what consumers read.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from doublegate.evolution.avro_fields import avro_fields
+from doublegate.evolution.field import Field
+from doublegate.evolution.json_fields import json_fields
+from doublegate.evolution.protobuf_fields import protobuf_fields
+from doublegate.evolution.schema import Format, Schema
+
+__all__ = ["Change", "diff", "fields_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field that differs.
+
+    Attributes:
+        path: of the field.
+        before: what it was; None when it is new.
+        after: what it is; None when it is gone.
+    """
+
+    path: str
+    before: str | None
+    after: str | None
+
+    def __str__(self) -> str:
+        if self.before is None:
+            return f"+ {self.path}: {self.after}"
+        return f"- {self.path}: {self.before}" if self.after is None else self._changed()
+
+    def _changed(self) -> str:
+        return f"~ {self.path}: {self.before} -> {self.after}"
+
+
+def fields_of(schema: Schema) -> dict[str, Field]:
+    """Every field of the records that the schema describes.
+
+    Raises:
+        CannotCheck: a reference in it leads elsewhere.
+    """
+    match schema.format:
+        case Format.AVRO:
+            return dict(avro_fields(schema.tree))
+        case Format.JSON:
+            return dict(json_fields(schema.tree))
+        case Format.PROTOBUF:
+            return dict(protobuf_fields(schema.tree))
+
+
+def diff(before: Schema, after: Schema) -> Iterator[Change]:
+    """The fields that differ, in the order of the schemas."""
+    old, new = fields_of(before), fields_of(after)
+    for path in dict.fromkeys((*old, *new)):
+        was, now = (str(fields[path]) if path in fields else None for fields in (old, new))
+        if was != now:
+            yield Change(path, was, now)
