@@ -42,7 +42,7 @@ def broken_fields(reads: Mapping[str, Read], fields: Mapping[str, Field]) -> Ite
         field = fields.get(path)
         if field is not None:
             yield from ((path, *words) for words in _unfit(read, field))
-        elif read.required and path and (not _parent(path) or _parent(path) in fields):
+        elif read.required and path and _is_object(_parent(path), fields):
             yield (
                 path,
                 "the consumer requires the field and the schema does not have it",
@@ -74,6 +74,11 @@ def _unfit(read: Read, field: Field) -> Iterator[tuple[str, str]]:
             "the consumer requires the field and records may lack it",
             "make it required in the schema, or give it a default in the consumer's model",
         )
+
+
+def _is_object(path: str, fields: Mapping[str, Field]) -> bool:
+    """Whether there is something that lacks a field: what is gone or of another type is told of itself."""
+    return not path or (path in fields and Kind.OBJECT in fields[path].kinds)
 
 
 def _parent(path: str) -> str:

@@ -89,7 +89,7 @@ class _Inclusion:
             yield from self._typed(reader, writer, path)
 
     def _refuse_overlap(self, schema: Any, path: str) -> None:
-        """A value of two branches is refused by `oneOf`, and only different types tell them apart for sure."""
+        """`oneOf` refuses a value of two branches, and only different types tell them apart for sure."""
         seen: set[str] = set()
         for branch in schema.get("oneOf", ()):
             kinds = {

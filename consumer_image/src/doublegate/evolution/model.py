@@ -14,6 +14,7 @@ from doublegate.evolution.paths import below, items, values
 
 __all__ = ["Read", "fields_read"]
 
+_SECONDS = {Kind.STRING, Kind.BYTES, Kind.INTEGER, Kind.NUMBER, Kind.DECIMAL}
 # What pydantic takes for a type that its JSON Schema names, when a decoder hands it Python objects. Text that
 # could be parsed into a number is left out: whether it can depends on the value.
 _TAKES = {
@@ -23,10 +24,10 @@ _TAKES = {
     "number": {Kind.INTEGER, Kind.NUMBER, Kind.DECIMAL},
     "string": {Kind.STRING, Kind.BYTES},
     "string/binary": {Kind.STRING, Kind.BYTES},
-    "string/date-time": {Kind.DATE_TIME, Kind.DATE, Kind.STRING, Kind.INTEGER, Kind.NUMBER, Kind.DECIMAL},
-    "string/date": {Kind.DATE, Kind.STRING},
-    "string/time": {Kind.TIME, Kind.STRING, Kind.INTEGER, Kind.NUMBER, Kind.DECIMAL},
-    "string/duration": {Kind.STRING, Kind.INTEGER, Kind.NUMBER, Kind.DECIMAL},
+    "string/date-time": {Kind.DATE_TIME, Kind.DATE, *_SECONDS},
+    "string/date": {Kind.DATE, Kind.STRING, Kind.BYTES},
+    "string/time": {Kind.TIME, *_SECONDS},
+    "string/duration": _SECONDS,
     "string/uuid": {Kind.UUID, Kind.STRING, Kind.BYTES},
     "array": {Kind.ARRAY},
     "object": {Kind.OBJECT},
@@ -111,10 +112,12 @@ def _leaves(schema: Any, document: Any, above: tuple[str, ...]) -> Iterator[tupl
 def _read(leaves: list[Any], *, required: bool) -> Read:
     listed = [leaf.get("enum", [leaf.get("const")]) for leaf in leaves if "enum" in leaf or "const" in leaf]
     texts = [leaf for leaf in leaves if leaf.get("type", "string") == "string"]
-    decimal = {leaf.get("type") for leaf in leaves} >= {"number", "string"}
+    takes = {kind for leaf in leaves for kind in _takes(leaf)}
+    if {leaf.get("type") for leaf in leaves} >= {"number", "string"}:
+        takes.discard(Kind.BYTES)  # it is a Decimal: the bytes of one that lost its logical type are none
     return Read(
         required,
-        frozenset(kind for leaf in leaves for kind in _takes(leaf)) | ({Kind.DECIMAL} if decimal else set()),
+        frozenset(takes),
         frozenset(str(value) for one in listed for value in one) if len(listed) == len(texts) > 0 else None,
         any(leaf.get("additionalProperties") is False for leaf in leaves),
     )

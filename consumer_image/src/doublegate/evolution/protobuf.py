@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
 
 from doublegate.evolution.clash import Clash, Rule
-from doublegate.evolution.paths import below
+from doublegate.evolution.paths import below, values
 
 __all__ = ["messages_of", "protobuf_clashes", "real_oneofs", "type_name"]
 
@@ -31,9 +31,11 @@ def protobuf_clashes(reader: FileDescriptorProto, writer: FileDescriptorProto) -
         return
     read, written = messages_of(reader), messages_of(writer)
     for name, message in written.items():
+        if message.options.map_entry:
+            continue  # compared with its field
         if name in read:
             yield from _message(read[name], message, name)
-        elif not message.options.map_entry:
+        else:
             yield Clash(Rule.MESSAGE_MISSING, name)
 
 
@@ -74,9 +76,19 @@ def _message(reader: DescriptorProto, writer: DescriptorProto, path: str) -> Ite
             source is None or source.label != FieldDescriptorProto.LABEL_REQUIRED
         ):
             yield Clash(Rule.REQUIRED_FIELD, place)
-        if source is not None:
+        entries = [_entry(message, one) for message, one in ((reader, field), (writer, source))]
+        if entries[0] is not None and entries[1] is not None:
+            for key_or_value, written_one in zip(entries[0].field, entries[1].field, strict=True):
+                yield from _field(key_or_value, written_one, values(place))
+        elif source is not None:
             yield from _field(field, source, place)
     yield from _oneofs(real_oneofs(reader), real_oneofs(writer), read, written, path)
+
+
+def _entry(message: DescriptorProto, field: FieldDescriptorProto | None) -> DescriptorProto | None:
+    """Key and value of a map, which is a repeated field of a message made up for it."""
+    name = "" if field is None else str(field.type_name).rpartition(".")[2]
+    return next((one for one in message.nested_type if one.options.map_entry and one.name == name), None)
 
 
 def _field(reader: FieldDescriptorProto, writer: FieldDescriptorProto, path: str) -> Iterator[Clash]:
