@@ -9,7 +9,17 @@ from doublegate.cli import app
 
 ROOT = Path(__file__).parents[3]
 CONSUMER = ROOT / "examples" / "first_consumer.yaml"
-HEAVY = ("confluent_kafka", "redis", "opentelemetry", "numpy", "psycopg", "aiohttp", "pydantic", "psutil")
+HEAVY = (
+    "confluent_kafka",
+    "redis",
+    "opentelemetry",
+    "numpy",
+    "psycopg",
+    "aiohttp",
+    "pydantic",
+    "psutil",
+    "fastavro",
+)
 
 
 def invoke(*arguments):
@@ -29,6 +39,12 @@ def invoke(*arguments):
         ["dlq", "list"],
         ["dlq", "show"],
         ["dlq", "replay"],
+        ["schema", "check"],
+        ["schema", "impact"],
+        ["schema", "fields"],
+        ["schema", "register"],
+        ["schema", "diff"],
+        ["schema", "list"],
     ],
 )
 def test_every_command_has_its_help(command):

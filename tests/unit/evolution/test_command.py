@@ -82,7 +82,7 @@ def test_every_earlier_version_is_looked_at_and_named(repository: Repository) ->
     found = schema("check", repository.schemas)
     assert found.exit_code == 1
     assert "2 problems" in found.output
-    assert f"field-without-default: field id, against commit {first}: " in found.output
+    assert f"field-without-default: field id, against commit {first}\n" in found.output
     assert "keep the field" in found.output
 
 

@@ -45,9 +45,10 @@ class Finding:
     what: str
     advice: str
 
-    def __str__(self) -> str:
-        where = f"field {self.path or '(the whole)'}, against {self.against}"
-        return f"{self.rule}: {where}: {self.what}; {self.advice}"
+    @property
+    def place(self) -> str:
+        """The field and the other side, in words."""
+        return f"field {self.path or '(the whole)'}, against {self.against}"
 
 
 def clashes(reader: Schema, writer: Schema) -> Iterator[Clash]:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 
-from doublegate.evolution.levels import Finding
 from doublegate.evolution.schema import Format
 from doublegate.evolution.verdict import Verdict
 
@@ -25,7 +24,10 @@ def lines(verdict: Verdict) -> Iterator[str]:
     ]
     told = _count(len(verdict.findings), "problem") if verdict.findings else "compatible"
     yield f"{subject.name} {subject.level}: {told} ({', '.join(counts)})"
-    yield from (f"  {finding}" for finding in verdict.findings)
+    for finding in verdict.findings:
+        yield f"  {finding.rule}: {finding.place}"
+        yield f"    {finding.what}"
+        yield f"    what to do: {finding.advice}"
     yield from (f"  skipped: {why}" for why in subject.skipped)
 
 
@@ -34,7 +36,8 @@ def annotations(verdict: Verdict) -> Iterator[str]:
     text, kind = verdict.subject.schema.text, verdict.subject.schema.format
     for finding in verdict.findings:
         where = f"file={_property(str(verdict.subject.file))},line={line_of(finding.path, text, kind)}"
-        yield f"::error {where},title={_property(finding.rule)}::{_escaped(_message(finding))}"
+        said = f"{finding.place}: {finding.what}; {finding.advice}"
+        yield f"::error {where},title={_property(finding.rule)}::{_escaped(said)}"
 
 
 def line_of(path: str, text: str, kind: Format) -> int:
@@ -46,10 +49,6 @@ def line_of(path: str, text: str, kind: Format) -> int:
             break
         start = found.start()
     return text.count("\n", 0, start) + 1
-
-
-def _message(finding: Finding) -> str:
-    return str(finding).partition(": ")[2]
 
 
 def _count(number: int, thing: str) -> str:
