@@ -232,6 +232,14 @@ def test_a_consumer_that_declared_its_fields_is_found_before_the_merge(repositor
         assert message in refused.output
 
 
+def test_an_address_that_is_none_is_told_without_it(repository: Repository) -> None:
+    repository.write(ID)
+    found = schema("check", repository.schemas, "--registry", "user:secret@registry")
+    assert found.exit_code == 2
+    assert "is no http:// or https:// URL" in found.output
+    assert "secret" not in found.output
+
+
 def test_diff_by_commit(repository: Repository) -> None:
     first = repository.write(ID)
     second = repository.write(ID, AMOUNT)

@@ -29,10 +29,6 @@ Schemas = Annotated[
     typer.Argument(help="A folder of schemas named after their subjects (*.avsc, *.json, *.proto), or one."),
 ]
 
-app.command("register")(register)
-app.command("diff")(diff)
-app.command("list")(list_subjects)
-
 
 @app.command("check")
 def check_schemas(path: Schemas, *, registry: Registry = REGISTRY) -> None:
@@ -66,6 +62,11 @@ def declare_fields(
 
     sys.path.insert(0, str(app_dir.resolve()))
     typer.echo(Declaration.of(consumer, subject, model, _model(model)).text(), nl=False)
+
+
+app.command("register")(register)
+app.command("diff")(diff)
+app.command("list")(list_subjects)
 
 
 def _judge(path: Path, registry: str | None, judge: "Callable[[Subject], Verdict]") -> None:

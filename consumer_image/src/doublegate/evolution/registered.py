@@ -30,10 +30,18 @@ class Registered:
 
     Args:
         url: base URL of its Confluent API; may hold user and password.
+
+    Raises:
+        CannotCheck: it is no URL.
     """
 
     def __init__(self, url: str) -> None:
-        self._registry = Registry(url, timeout=_SECONDS)
+        try:
+            self._registry = Registry(url, timeout=_SECONDS)
+        except ValueError as error:
+            raise CannotCheck(
+                "the registry's address is no http:// or https:// URL; correct it (--registry)"
+            ) from error
 
     def versions(self, subject: str) -> list[Version]:
         """Every version, newest first; none when it does not know the subject.
@@ -80,8 +88,12 @@ class Registered:
             raise CannotCheck(
                 f"{subject}: {label} refers to other subjects, which is not judged; let the registry judge it"
             )
-        kind = Format((found.schema.schema_type or Format.AVRO).upper())
-        return Version(label, read_schema(found.schema.schema_str or "", kind, f"{subject}: {label}"))
+        kind = (found.schema.schema_type or Format.AVRO).upper()
+        if kind not in list(Format):
+            raise CannotCheck(
+                f"{subject}: {label} is of the format {kind}; only {', '.join(Format)} are judged"
+            )
+        return Version(label, read_schema(found.schema.schema_str or "", Format(kind), f"{subject}: {label}"))
 
     def _ask(self, request: Callable[[], T], absent: T) -> T:
         try:
