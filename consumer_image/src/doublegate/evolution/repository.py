@@ -37,7 +37,7 @@ class Subject:
         level: what is demanded.
         earlier: versions from Git and from the registry, each newest first, without those that are the same.
         consumers: who reads it.
-        skipped: commits where the file was no schema, so nothing was written with it.
+        skipped: why the file was no schema of its own in some commits.
     """
 
     name: str

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from doublegate.contract.kafka_spec import Compatibility
 from doublegate.evolution.clash import Direction
 from doublegate.evolution.errors import CannotCheck
 from doublegate.evolution.impact import broken_by
@@ -49,7 +48,7 @@ def impact(subject: Subject) -> Verdict:
     wrote, the consumer's model must too: those records may still be in the topic.
     """
     found = [finding for consumer in subject.consumers for finding in broken_by(consumer, subject.schema)]
-    if Direction.BACKWARD in directions(Compatibility(subject.level)):
+    if Direction.BACKWARD in directions(subject.level):
         found += [
             finding
             for consumer in subject.consumers
