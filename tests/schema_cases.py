@@ -329,7 +329,7 @@ PROTOBUF = [
     _fields(
         "remove-reserve",
         "string id = 1; int32 x = 2;",
-        "string id = 1; reserved 2; reserved 3;",
+        "string id = 1; reserved 2; reserved 'x';",
         "bf",
         "the same",
     ),
