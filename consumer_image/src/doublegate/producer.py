@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka import Producer as KafkaProducer
 from opentelemetry.trace import Span
 
+from doublegate.consistency.token import UNKNOWN_OFFSET, Token
 from doublegate.contract.connections import KafkaConnection
 from doublegate.contract.headers import CORRELATION_ID, Headers
 from doublegate.producer_errors import Backpressure, InvalidEvent, NotSent, Undelivered, refusal
@@ -47,6 +48,20 @@ _FULL_WAIT: Final = 0.1
 _WAIT: Final = 0.1
 """Seconds between two looks while an event waits: its leave may come sooner than was said."""
 _HURRY: Final = 5.0
+_RECEIPT_WAIT: Final = 0.005
+"""Another thread's poll may serve the report that this one waits for."""
+
+
+class _Receipt:
+    """What `write` is told; as long as it waits, `flush` has not to say it too."""
+
+    def __init__(self) -> None:
+        self.waiting = True
+        self.error: KafkaError | None = None
+        self.message: Message | None = None
+
+    def __call__(self, error: KafkaError | None, message: Message) -> None:
+        self.error, self.message = error, message
 
 
 class Producer:
@@ -126,6 +141,50 @@ class Producer:
                 raise self._given_up(event, refused)
             self._kafka.poll(min(refused.retry_after, _WAIT))
         return event.identity
+
+    def write(
+        self,
+        topic: str,
+        value: Any,
+        *,
+        key: bytes | str | None = None,
+        event_id: bytes | str | None = None,
+        headers: Headers | None = None,
+        timeout: float = 30.0,
+    ) -> Token:
+        """`produce` one event and wait until all in-sync replicas have it.
+
+        Args:
+            topic: as `produce`, and so the next four.
+            value: the payload.
+            key: orders and places the event.
+            event_id: the `correlation_id`.
+            headers: more of them.
+            timeout: seconds to wait for the brokers.
+
+        Returns:
+            The token with which a reader sees this write (`doublegate.consistency`).
+
+        Raises:
+            NotSent: refused, by the client or by the brokers; and whatever else `produce` raises.
+            Undelivered: not acknowledged in time. It may still be written: try again with the same event id.
+        """
+        receipt = _Receipt()
+        identity = self.produce(
+            topic, value, key=key, event_id=event_id, headers=headers, on_delivery=receipt
+        )
+        deadline = time.monotonic() + timeout
+        while (message := receipt.message) is None:
+            if time.monotonic() >= deadline:
+                receipt.waiting = False
+                raise Undelivered(0, 1, None)
+            self._kafka.poll(_RECEIPT_WAIT)
+        if receipt.error is not None:
+            raise _refusal(receipt.error, topic, identity, message.value())
+        offset = message.offset()
+        if offset is None or offset < 0:  # a broker that had the event already does not say where
+            offset = UNKNOWN_OFFSET
+        return Token(topic, message.partition() or 0, offset, identity)
 
     async def produce_async(self, topic: str, value: Any, **parts: Unpack[EventParts]) -> str:
         """As `produce`, for a coroutine: it waits without holding up the event loop."""
@@ -222,9 +281,10 @@ class Producer:
     ) -> None:
         if error is not None:
             problem = _refusal(error, message.topic() or "", event_id, message.value())
-            with self._lock:
-                self._failed += 1
-                self._first = self._first or problem
+            if not (isinstance(told, _Receipt) and told.waiting):
+                with self._lock:
+                    self._failed += 1
+                    self._first = self._first or problem
         if span is not None:
             end_send(span, message.partition(), message.offset(), "" if error is None else error.str())
         if told is not None:
