@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import uuid
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
@@ -118,9 +119,9 @@ def redis_client(endpoints: Endpoints) -> Iterator[redis.Redis]:
         yield client
 
 
-@pytest.fixture
-def pg_dsn(endpoints: Endpoints) -> Iterator[str]:
-    """The URL of a fresh database."""
+@contextmanager
+def fresh_database(endpoints: Endpoints) -> Iterator[str]:
+    """The URL of a database that ends with the block."""
     name = f"t_{uuid.uuid4().hex[:12]}"
     admin_url = str(endpoints.postgres_url)
     with psycopg.connect(admin_url, autocommit=True) as admin:
@@ -128,6 +129,13 @@ def pg_dsn(endpoints: Endpoints) -> Iterator[str]:
     yield f"{admin_url.rpartition('/')[0]}/{name}"
     with psycopg.connect(admin_url, autocommit=True) as admin:  # the test may have killed the server
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def pg_dsn(endpoints: Endpoints) -> Iterator[str]:
+    """The URL of a fresh database."""
+    with fresh_database(endpoints) as dsn:
+        yield dsn
 
 
 @pytest.fixture

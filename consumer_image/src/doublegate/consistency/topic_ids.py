@@ -54,7 +54,7 @@ class TopicIds:
 
     def _ask(self, topic: str) -> bytes | None:
         try:
-            with AdminClient(self._config) as admin:
+            with AdminClient(self._config, logger=log) as admin:
                 futures = admin.describe_topics(TopicCollection([topic]), request_timeout=STORE_SECONDS)
                 uuid = futures[topic].result(2 * STORE_SECONDS).topic_id
         except (KafkaException, TimeoutError) as error:
