@@ -14,6 +14,7 @@ from doublegate.consistency.inbox import InboxPositions
 from doublegate.consistency.ledger import LedgerPositions
 from doublegate.consistency.token import UNKNOWN_OFFSET
 from doublegate.consistency.topic_ids import TopicIds
+from doublegate.contract.scope import scope_tag
 from doublegate.gate.keys import Keyspace
 from doublegate.gate.ledger import Ledger
 from doublegate.local.model import Service
@@ -26,6 +27,8 @@ from tests.helpers import eventually
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    import redis
 
     from doublegate.consistency import AppliedPositions
     from doublegate.local.model import Endpoints
@@ -219,6 +222,25 @@ def test_a_frozen_database_is_the_primary_in_time_and_comes_back(
     eventually(lambda: reader.read(token, timeout=0).cause is Cause.APPLIED, SECONDS)
     reader.close()
     store.close()
+
+
+def test_four_commands_are_enough_for_the_ledger(
+    group: Group, producer: Producer, endpoints: Endpoints, redis_client: redis.Redis
+) -> None:
+    group.start(lambda event: group.effects.add(event.id))
+    token = producer.write(group.topic, b"v")
+    group.wait_committed()
+    commands = ["+get", "+pttl", "+hmget", "+info"]
+    redis_client.acl_setuser(
+        "reader", enabled=True, passwords=["+reader"], keys=[f"{scope_tag(group.name)}*"], commands=commands
+    )
+    store = LedgerPositions(
+        str(endpoints.redis_url), group.name, TopicIds(group.config), username="reader", password="reader"
+    )
+    never = Token(token.topic, token.partition, token.offset + 1, "never sent")
+    assert store.progress([token, never]) == [Progress.APPLIED, Progress.PENDING]
+    store.close()
+    redis_client.acl_deluser("reader")
 
 
 def test_stores_that_were_never_there_say_so() -> None:
