@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from doublegate.consistency import Overlay, Progress, Refusal, Token
+from doublegate.consistency.token import UNKNOWN_OFFSET
 
 ITEMS = ("ann", "ben", "cat")
 SECONDS, LIMIT = 10, 6
@@ -146,6 +147,18 @@ def test_a_refused_write_that_is_replayed_is_gone():
     it.refuse(token(1), "no")
     it.settle({token(1): Progress.APPLIED})
     assert (it.refusal("ann"), len(it)) == (None, 0)
+
+
+def test_without_an_offset_the_later_arrival_is_in_effect_and_a_letter_finds_it():
+    it = overlay()
+    nowhere = Token("t", 0, UNKNOWN_OFFSET, "unplaced")
+    it.wrote("ann", "unplaced", nowhere)
+    it.wrote("ann", "later", token(5))
+    assert it.view("ann", "old") == "later"
+    it.settle({token(5): Progress.APPLIED})
+    assert it.tokens("ann") == (nowhere,)
+    it.refuse(Token("t", 0, 4, "unplaced"), "no name")  # as its dead letter has it
+    assert it.refusal("ann") == Refusal("unplaced", "no name")
 
 
 def test_between_partitions_the_later_arrival_is_in_effect():

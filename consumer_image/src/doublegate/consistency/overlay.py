@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from doublegate.consistency.positions import Progress
-from doublegate.consistency.token import Token
+from doublegate.consistency.token import UNKNOWN_OFFSET, Token
 
 __all__ = ["Overlay", "Refusal"]
 
@@ -36,6 +36,7 @@ class Refusal(Generic[V]):
 class _Write(Generic[V]):
     item: Hashable
     value: V
+    token: Token
     end: float
     reason: str = ""
     """Why it was refused; empty while it is pending."""
@@ -56,9 +57,9 @@ class Overlay(Generic[V]):
         self._seconds = seconds
         self._limit = limit
         self._clock = clock
-        self._writes: dict[Token, _Write[V]] = {}
-        """In order of arrival, which is the order of expiry as well."""
-        self._items: dict[Hashable, list[Token]] = {}
+        self._writes: dict[tuple[str, str], _Write[V]] = {}
+        """By topic and event id, in order of arrival, which is the order of expiry as well."""
+        self._items: dict[Hashable, list[_Write[V]]] = {}
         """Each item's writes, the last one in effect."""
 
     def __len__(self) -> int:
@@ -66,38 +67,35 @@ class Overlay(Generic[V]):
 
     def wrote(self, item: Hashable, value: V, token: Token) -> None:
         """A write was acknowledged; telling it twice changes nothing."""
-        if token in self._writes:
+        if _name(token) in self._writes:
             return
-        self._writes[token] = _Write(item, value, self._clock() + self._seconds)
-        tokens = self._items.setdefault(item, [])
-        # The log's order decides, not who told us first. Between partitions there is none but ours.
-        at = len(tokens)
-        while at and _same_log(tokens[at - 1], token) and tokens[at - 1].offset > token.offset:
+        write = self._writes[_name(token)] = _Write(item, value, token, self._clock() + self._seconds)
+        writes = self._items.setdefault(item, [])
+        # The log's order decides, not who told us first. Where it is not known, there is none but ours.
+        at = len(writes)
+        while at and _comes_later(writes[at - 1].token, token):
             at -= 1
-        tokens.insert(at, token)
+        writes.insert(at, write)
         self._trim()
 
     def view(self, item: Hashable, base: V) -> V:
         """`base`, as the read model has it, or the item's last write that is not refused."""
         self._trim()
-        for token in reversed(self._items.get(item, [])):
-            if not self._writes[token].reason:
-                return self._writes[token].value
+        for write in reversed(self._items.get(item, [])):
+            if not write.reason:
+                return write.value
         return base
 
     def refusal(self, item: Hashable) -> Refusal[V] | None:
         """Why the item's last write was refused, to be shown until it expires or the item is written anew."""
         self._trim()
-        tokens = self._items.get(item)
-        last = self._writes[tokens[-1]] if tokens else None
-        return Refusal(last.value, last.reason) if last is not None and last.reason else None
+        writes = self._items.get(item)
+        return Refusal(writes[-1].value, writes[-1].reason) if writes and writes[-1].reason else None
 
     def tokens(self, *items: Hashable) -> tuple[Token, ...]:
         """The pending writes of these items, for `Reader`."""
         self._trim()
-        return tuple(
-            token for item in items for token in self._items.get(item, []) if not self._writes[token].reason
-        )
+        return tuple(w.token for item in items for w in self._items.get(item, []) if not w.reason)
 
     def settle(self, progress: Mapping[Token, Progress]) -> None:
         """Take over what a reader saw (`Decision.progress`)."""
@@ -109,34 +107,39 @@ class Overlay(Generic[V]):
 
     def refuse(self, token: Token, reason: str) -> None:
         """The write is a dead letter; a better reason, as the letter has it, replaces `settle`'s."""
-        write = self._writes.get(token)
-        if write is not None and (not write.reason or write.reason == _NO_REASON):
+        write = self._writes.get(_name(token))
+        if write is not None and write.reason in ("", _NO_REASON):
             write.reason = reason
 
     def _applied(self, token: Token) -> None:
         """The read model has this write, and so what came before it in its log is in the past."""
-        write = self._writes.get(token)
-        if write is None:
-            return
-        for other in list(self._items[write.item]):
-            if _same_log(other, token) and other.offset <= token.offset:
-                self._drop(other)
+        write = self._writes.get(_name(token))
+        if write is not None:
+            for other in list(self._items[write.item]):
+                if other is write or _comes_later(write.token, other.token):
+                    self._drop(other)
 
     def _trim(self) -> None:
         now = self._clock()
         while self._writes:
-            oldest = next(iter(self._writes))
-            if len(self._writes) <= self._limit and self._writes[oldest].end > now:
+            oldest = next(iter(self._writes.values()))
+            if len(self._writes) <= self._limit and oldest.end > now:
                 return
             self._drop(oldest)
 
-    def _drop(self, token: Token) -> None:
-        item = self._writes.pop(token).item
-        tokens = self._items[item]
-        tokens.remove(token)
-        if not tokens:
-            del self._items[item]
+    def _drop(self, write: _Write[V]) -> None:
+        del self._writes[_name(write.token)]
+        writes = self._items[write.item]
+        writes[:] = [other for other in writes if other is not write]
+        if not writes:
+            del self._items[write.item]
 
 
-def _same_log(one: Token, other: Token) -> bool:
-    return (one.topic, one.partition) == (other.topic, other.partition)
+def _name(token: Token) -> tuple[str, str]:
+    return token.topic, token.event_id
+
+
+def _comes_later(one: Token, other: Token) -> bool:
+    """Whether it is certain that `one` is behind `other` in their log."""
+    same_log = (one.topic, one.partition) == (other.topic, other.partition)
+    return same_log and UNKNOWN_OFFSET not in (one.offset, other.offset) and one.offset > other.offset
