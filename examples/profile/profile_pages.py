@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from html import escape
+from urllib.parse import quote
 
 from profile_directory import Profile
 
@@ -17,7 +18,7 @@ def profile_page(person: str, profile: Profile | None, source: str, cause: str) 
 <form method="post"><label>Name <input name="name" value="{escape(name)}"></label>
 <label>About <input name="about" value="{escape(about)}"></label><button>Save</button></form>
 <p><small>read from the <span id="source">{source}</span> (<span id="cause">{cause}</span>)</small></p>
-<p><a href="/directory/{escape(person)}">The directory</a></p>"""
+<p><a href="/directory/{quote(person)}">The directory</a></p>"""
     return _PAGE.format(title=escape(person), body=body)
 
 
@@ -27,5 +28,5 @@ def directory_page(person: str, profiles: Iterable[Profile], refusal: str) -> st
         f"<li id='{escape(p.person)}'><b>{escape(p.name)}</b> {escape(p.about)}</li>" for p in profiles
     )
     notice = f'<p id="refusal">Your entry was not taken: {escape(refusal)}</p>' if refusal else ""
-    body = f'{notice}<ul>{entries}</ul><p><a href="/profile/{escape(person)}">My profile</a></p>'
+    body = f'{notice}<ul>{entries}</ul><p><a href="/profile/{quote(person)}">My profile</a></p>'
     return _PAGE.format(title="Directory", body=body)

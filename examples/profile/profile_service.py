@@ -8,10 +8,13 @@ It shows the library and is no example of access control: whoever can reach it e
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, quote
 
 import uvicorn
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 from profile_directory import Profile
 from profile_pages import directory_page, profile_page
 from profile_refusals import Refusals
@@ -53,7 +56,7 @@ class ProfileService:
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         self._loop = asyncio.get_running_loop()
-        page, _, person = unquote(scope["path"]).strip("/").partition("/")
+        page, _, person = scope["path"].strip("/").partition("/")
         consistency: Consistency = scope["state"]["consistency"]
         if not person or page not in ("profile", "directory"):
             await _answer(send, 404, "there is /profile/NAME and /directory/NAME")
@@ -61,7 +64,7 @@ class ProfileService:
             await _answer(send, 200, await self._directory(person))
         elif scope["method"] == "POST":
             await self._save(person, await _form(receive), consistency)
-            await _answer(send, 303, "", [(b"location", scope["raw_path"])])
+            await _answer(send, 303, "", [(b"location", f"/profile/{quote(person)}".encode())])
         else:
             await _answer(send, 200, await self._profile(person, consistency))
 
@@ -110,7 +113,13 @@ async def _answer(
     await send({"type": "http.response.body", "body": text.encode()})
 
 
-if __name__ == "__main__":
-    service = ProfileService(*sys.argv[1:4])
+def _main(brokers: str, primary: str, directory: str) -> None:
+    with AdminClient({"bootstrap.servers": brokers}) as admin, suppress(KafkaException):  # it may be there
+        admin.create_topics([NewTopic("profiles", 3, 1)])["profiles"].result()
+    service = ProfileService(brokers, primary, directory)
     uvicorn.run(service.app, host="127.0.0.1", port=8000, lifespan="off")
     service.close()
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
