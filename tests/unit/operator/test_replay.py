@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -184,6 +184,7 @@ SPECS = st.fixed_dictionaries(
 
 @settings(deadline=None)
 @given(SPECS)
+@example({"selector": {"ids": ["a\x85b"]}})  # a line's end to YAML, when it is written as it is
 def test_the_job_reads_the_order_as_it_was_given(spec: dict[str, Any]) -> None:
     made = planned(ReplayObserved(NOW, consumer()), **spec)
     [kept] = [one for one in made.objects if one["kind"] == "ConfigMap"]

@@ -28,7 +28,7 @@ def resolved(consumer: IdempotentConsumer) -> str:
     spec.pop("image", None)
     spec["scaling"] = {"initialRate": spec["scaling"]["initialRate"]}
     identity = {key: metadata[key] for key in ("name", "namespace", "uid") if key in metadata}
-    return yaml.safe_dump({**whole, "metadata": identity, "spec": spec}, sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump({**whole, "metadata": identity, "spec": spec}, sort_keys=False)
 
 
 def config_map(consumer: IdempotentConsumer, config: str) -> Object:

@@ -32,7 +32,7 @@ def replay_objects(replay: DeadLetterReplay, consumer: IdempotentConsumer, image
     """ConfigMap and Job. They are made once: a Job's template can't be changed."""
     name = job_name(replay.metadata.name)
     whole = replay.model_dump(mode="json", by_alias=True, exclude_none=True)
-    text = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(whole, sort_keys=False)
     yield manifest(replay, "v1", "ConfigMap", name=name, data={"replay.yaml": text})
     template = {"metadata": {"labels": labels(replay)}, "spec": _pod(replay, consumer, image)}
     yield manifest(replay, "batch/v1", "Job", name=name, spec={"backoffLimit": _TRIES, "template": template})
