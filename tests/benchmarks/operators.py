@@ -238,8 +238,7 @@ def main() -> None:
         servers((Service.KAFKA, Service.VALKEY), say) as stack,
         ApiServer(Path(folder) / "server") as api,
     ):
-        api.kubectl("apply", "--server-side", f"--filename={CRDS}")
-        api.kubectl("wait", "--for=condition=Established", f"--filename={CRDS}", "--timeout=60s")
+        api.define(CRDS)
         where = place(api.kubeconfig, Path(folder))
         found = measure(Bench(where, stack.endpoints, count), where, Path(folder), say)
     show(console, count, found)

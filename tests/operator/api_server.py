@@ -102,6 +102,11 @@ class ApiServer:
         """Stop the API server; etcd keeps what it holds."""
         self._handles.pop(_SERVER).stop()
 
+    def define(self, folder: Path) -> None:
+        """Apply the definitions in a folder, and wait until they are served."""
+        self.kubectl("apply", "--server-side", f"--filename={folder}")
+        self.kubectl("wait", "--for=condition=Established", f"--filename={folder}", "--timeout=60s")
+
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """What kubectl says.
 

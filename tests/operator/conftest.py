@@ -90,8 +90,7 @@ def namespace(api_server: ApiServer) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def crds(api_server: ApiServer) -> None:
     """Our definitions, served."""
-    api_server.kubectl("apply", "--server-side", f"--filename={CRDS}")
-    api_server.kubectl("wait", "--for=condition=Established", f"--filename={CRDS}", "--timeout=60s")
+    api_server.define(CRDS)
 
 
 @pytest.fixture(scope="session")

@@ -33,13 +33,8 @@ pytestmark = pytest.mark.timeout(180)
 def older(api_server: ApiServer, tmp_path: Path) -> Iterator[ApiServer]:
     """A server of its own: definitions are the whole cluster's. The shared one is asked for only to skip."""
     with ApiServer(tmp_path / "server") as running:
-        define(running, FORMER)
+        running.define(FORMER)
         yield running
-
-
-def define(server: ApiServer, folder: Path) -> None:
-    server.kubectl("apply", "--server-side", f"--filename={folder}")
-    server.kubectl("wait", "--for=condition=Established", f"--filename={folder}", "--timeout=60s")
 
 
 def given(**spec: Any) -> dict[str, Any]:
@@ -63,7 +58,7 @@ def test_resources_and_their_objects_outlive_an_upgrade(
                 CONSUMER, given(filter={"window": "400d"}) | LAX
             )  # which nothing refuses yet
 
-            await asyncio.to_thread(define, older, CRDS)
+            await asyncio.to_thread(older.define, CRDS)
             await operator.apply(CONSUMER, given())  # as a pipeline does after each upgrade
             after = await operator.get(CONSUMER) or {}
             assert after["metadata"]["uid"] == before["metadata"]["uid"]

@@ -13,6 +13,7 @@ from typing import Final
 
 from doublegate.contract.errors import DoublegateError
 from doublegate.contract.identity import MAX_ID_BYTES
+from doublegate.contract.wire_bytes import varint
 
 __all__ = ["MAX_TOKEN_CHARACTERS", "UNKNOWN_OFFSET", "Token", "Tokens", "UnusableToken"]
 
@@ -70,8 +71,8 @@ class Tokens:
         body = b"".join(
             (
                 _PLAIN if self._key is None else _SIGNED,
-                _varint(token.partition),
-                _varint(token.offset),
+                varint(token.partition),
+                varint(token.offset),
                 bytes((len(topic),)),
                 topic,
                 token.event_id.encode(),
@@ -116,15 +117,6 @@ class Tokens:
         if self._key is None:
             return b""
         return hmac.digest(self._key, _CONTEXT + body, "sha256")[:_MAC_BYTES]
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def _read_varint(data: bytes, at: int, bits: int) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from doublegate.consistency.positions import STORE_SECONDS
 from doublegate.contract.connections import KafkaConnection
+from doublegate.contract.wire_bytes import uuid_bytes
 from doublegate.telemetry.quiet import calm
 
 __all__ = ["TopicIds"]
@@ -60,8 +61,4 @@ class TopicIds:
         except (KafkaException, TimeoutError) as error:
             log.warning("topic %s: its uuid is not known: %s; is it there, are the brokers up?", topic, error)
             return None
-        mask = (1 << 64) - 1
-        return b"".join(
-            (half & mask).to_bytes(8)
-            for half in (uuid.get_most_significant_bits(), uuid.get_least_significant_bits())
-        )
+        return uuid_bytes(uuid)

@@ -216,7 +216,9 @@ class Books:
         failed = _take(self._failed)
         released = _take(self._released)
         owed = self._owed.take(_MOST)
-        ended = Ended.of(done, failed, released) + owed  # in this order: what is settled comes first
+        ended = Ended.of(done, failed, released)
+        if owed:
+            ended += owed  # in this order: what is settled comes first
         handed = _take(self._handed)
         self._telling = len(released) + len(handed)
         marks, self._watermarks = self._watermarks, {}

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from doublegate.contract.wire_bytes import varint
+
 if TYPE_CHECKING:
     from confluent_kafka import Message
 
@@ -190,7 +192,7 @@ def encode_finished(commit: int, ranges: Iterable[tuple[int, int]]) -> tuple[str
     data = bytearray()
     offset = commit
     for start, end in ranges:
-        runs = _varint(start - offset) + _varint(end - start)
+        runs = varint(start - offset) + varint(end - start)
         if len(data) + len(runs) > room:
             return _text(data), True
         data += runs
@@ -228,15 +230,6 @@ def decode_finished(commit: int, text: str) -> Finished:
 
 def _text(data: bytes | bytearray) -> str:
     return base64.b64encode(data).decode()
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def _varints(data: bytes) -> list[int]:

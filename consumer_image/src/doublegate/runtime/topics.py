@@ -10,6 +10,7 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 from doublegate.contract.connections import KafkaConnection
 from doublegate.contract.consumer_spec import ConsumerSpec
 from doublegate.contract.errors import DoublegateError
+from doublegate.contract.wire_bytes import uuid_bytes
 
 __all__ = ["Topic", "TopicProblem", "describe", "ensure_own_topics"]
 
@@ -60,13 +61,10 @@ def describe(admin: AdminClient, name: str) -> Topic | None:
             f"topic {name}: the brokers do not describe it: {error.args[0].str()}; "
             "are they up, and may this consumer describe it?"
         ) from error
-    uuid = description.topic_id
-    mask = (1 << 64) - 1
     retention = int(values["retention.ms"])
     return Topic(
         name,
-        (uuid.get_most_significant_bits() & mask).to_bytes(8)
-        + (uuid.get_least_significant_bits() & mask).to_bytes(8),
+        uuid_bytes(description.topic_id),
         len(description.partitions),
         len(description.partitions[0].replicas),
         int(values["max.message.bytes"]),
