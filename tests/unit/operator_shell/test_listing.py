@@ -34,6 +34,26 @@ def test_everything_is_new_at_first_and_nothing_afterwards() -> None:
     assert list(view.all(CONSUMER)) == []
 
 
+def test_what_a_list_found_that_failed_in_part_is_told_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else an operator that starts while the API server does would never look at what was there."""
+    kube = FakeKube()
+    kube.put(CONSUMER, resource())
+    listing, _ = _listing(kube)
+    whole = kube.list
+
+    async def starting(kind: Any, *rest: Any) -> Any:
+        if kind == POD_MONITOR:
+            raise ConnectionError("storage is (re)initializing")
+        return await whole(kind, *rest)
+
+    monkeypatch.setattr(kube, "list", starting)
+    with pytest.raises(ConnectionError):
+        asyncio.run(listing.refresh())
+    monkeypatch.setattr(kube, "list", whole)
+    assert asyncio.run(listing.refresh()) == {Key(CONSUMER, "shop", "payments")}
+    assert asyncio.run(listing.refresh()) == set()
+
+
 def test_only_objects_with_our_label_are_read() -> None:
     kube = FakeKube()
     kube.put(DEPLOYMENT, _deployment("theirs", {}))

@@ -40,28 +40,30 @@ class Listing:
         self._view = view
         self._namespaces: tuple[str | None, ...] = (None,) if namespaces is None else namespaces
         self._once = Once(log)
+        self._changed: set[Key] = set()
+        """Not told yet: after a list that failed in part, the view has what the next one finds unchanged."""
 
     async def refresh(self) -> set[Key]:
         """List everything.
 
         Returns:
-            Resources that something changed at.
+            Resources that something changed at since the last list that succeeded.
 
         Raises:
             Exception: the API server does not answer; the view is as it was, in part.
         """
-        changed: set[Key] = set()
         served: set[Kind] = set()
-        answers = await asyncio.gather(*(self._kind(kind, changed) for kind in WATCHED))
+        answers = await asyncio.gather(*(self._kind(kind) for kind in WATCHED))
         for kind, found in zip(WATCHED, answers, strict=True):
             if found:
                 served.add(kind)
             else:
                 self._view.drop(kind)
         self._view.served = frozenset(served)
+        changed, self._changed = self._changed, set()
         return changed
 
-    async def _kind(self, kind: Kind, changed: set[Key]) -> bool:
+    async def _kind(self, kind: Kind) -> bool:
         """Whether it is there, in one namespace at least."""
         found = False
         for namespace in self._namespaces:
@@ -78,5 +80,5 @@ class Listing:
             found = True
             self._once.over((kind, namespace))
             raws = self._view.listed(kind, namespace, items, version)
-            changed |= {key for raw in raws if (key := key_of(kind, raw)) is not None}
+            self._changed |= {key for raw in raws if (key := key_of(kind, raw)) is not None}
         return found
