@@ -210,7 +210,7 @@ def show(console: Console, count: int, found: dict[str, dict[str, float]]) -> No
     titles = {
         "cold": f"{count} resources from nothing, the operator's start included",
         "restart": f"{count} changed resources after a restart, its start included",
-        "drift": f"{DRIFTED} changed objects repaired (wanted: within {REPAIR_SECONDS:.0f} s)",
+        "drift": f"{min(DRIFTED, count)} changed objects repaired (wanted: within {REPAIR_SECONDS:.0f} s)",
         "rest": "nothing changes",
     }
     table = Table("step", "seconds", "calls of the API", "memory MiB", title="One operator process")
