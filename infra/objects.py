@@ -196,10 +196,19 @@ def disruption_budget(name: str) -> Object:
 
 
 def network_policy(
-    name: str, ports: Sequence[str], *, among: Sequence[str] = (), peers: Sequence[str] = ()
+    name: str,
+    ports: Sequence[str],
+    *,
+    namespaces: Sequence[str] = (),
+    among: Sequence[str] = (),
+    peers: Sequence[str] = (),
 ) -> Object:
-    """Lets the namespace's pods in to `ports`, and pods of the parts `peers` to the ports `among`."""
-    ingress: list[Object] = [{"ports": [{"port": port} for port in ports], "from": [{"podSelector": {}}]}]
+    """Lets pods of this and other `namespaces` in to `ports`, and pods of the parts `peers` to `among`."""
+    name_of = "kubernetes.io/metadata.name"
+    others = [{"namespaceSelector": {"matchLabels": {name_of: other}}} for other in namespaces]
+    ingress: list[Object] = [
+        {"ports": [{"port": port} for port in ports], "from": [{"podSelector": {}}, *others]}
+    ]
     if among:
         allowed = [{"podSelector": {"matchLabels": selector(peer)}} for peer in peers]
         ingress.append({"ports": [{"port": port} for port in among], "from": allowed})

@@ -105,7 +105,14 @@ def _kafka(settings: Settings, place: Place, consumers: Mapping[str, IdempotentC
     if own is not None:
         images = settings.images
         args = KafkaArgs(
-            own, images.kafka or "", images.consumer, certificate, secrets.authority, users, passwords
+            own,
+            images.kafka or "",
+            images.consumer,
+            certificate,
+            secrets.authority,
+            settings.keda.namespace,
+            users,
+            passwords,
         )
         return Kafka("kafka", place, args).ready
     if settings.kafka.strimzi is not None and certificate is not None and secrets.authority is not None:
@@ -143,8 +150,9 @@ def _database(settings: Settings, place: Place) -> Ready:
 def _registry(settings: Settings, place: Place, after: Ready) -> Ready:
     if settings.registry is None or settings.registry.apicurio is None:
         return []
-    bootstrap = addresses_of(settings).bootstrap_servers
-    args = RegistryArgs(settings.registry.apicurio, settings.images.registry or "", bootstrap, after)
+    own, bootstrap = settings.registry.apicurio, addresses_of(settings).bootstrap_servers
+    login = settings.secrets.passwords["postgres"] if own.storage == "PostgreSql" else None
+    args = RegistryArgs(own, settings.images.registry or "", bootstrap, login, after)
     return Registry("registry", place, args).ready
 
 

@@ -62,10 +62,6 @@ class OneOf(Section):
         return self
 
 
-class Nothing(Section):
-    """A choice without settings of its own: `{}`."""
-
-
 class Storage(Section):
     """A volume that outlives its pod."""
 
@@ -184,11 +180,24 @@ class KedaChart(Section):
     namespace: DnsName = Field("keda", description="Made for it.")
 
 
+class ExistingKeda(Section):
+    """Somebody else's."""
+
+    namespace: DnsName = Field(
+        "keda", description="Where its pods are: they ask the stack's own Kafka for lag."
+    )
+
+
 class Keda(OneOf):
     """What scales consumers."""
 
     chart: KedaChart | None = Field(None, description="Install it.")
-    existing: Nothing | None = Field(None, description="It is already in the cluster.")
+    existing: ExistingKeda | None = Field(None, description="It is already in the cluster.")
+
+    @property
+    def namespace(self) -> str:
+        """Where its pods are."""
+        return next(given.namespace for given in (self.chart, self.existing) if given is not None)
 
 
 class Postgres(Section):

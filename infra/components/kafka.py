@@ -42,6 +42,7 @@ class KafkaArgs:
         tools: the consumer's image, whose client makes the users.
         certificate: of the brokers, when they speak TLS.
         authority: which signed it.
+        scaler: the namespace of KEDA, which asks for the groups' lag.
         users: by name: what each may do.
         passwords: of the users.
     """
@@ -51,6 +52,7 @@ class KafkaArgs:
     tools: str
     certificate: Certificate | None
     authority: Text | None
+    scaler: str
     users: Users
     passwords: Mapping[str, Text]
 
@@ -94,7 +96,15 @@ class Kafka(Part):
         )
         before += [
             self.make(service(ks.BROKERS, _PORTS, part="kafka", headless=True)),
-            self.make(network_policy("kafka", ["clients"], among=["inner", "controller"], peers=_PEERS)),
+            self.make(
+                network_policy(
+                    "kafka",
+                    ["clients"],
+                    namespaces=[args.scaler],
+                    among=["inner", "controller"],
+                    peers=_PEERS,
+                )
+            ),
         ]
         brokers = self.make(stateful_set(server, ks.BROKERS), after=before)
         self.make(service("kafka", {"clients": KAFKA}))

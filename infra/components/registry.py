@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 
 from infra.addresses import POSTGRES, REGISTRY, host
-from infra.components.base import Part, Place
+from infra.components.base import Part, Place, fingerprint, hidden
 from infra.components.postgres import LOGIN
 from infra.objects import (
     Object,
@@ -19,7 +19,7 @@ from infra.objects import (
     network_policy,
     service,
 )
-from infra.sections import Apicurio
+from infra.sections import Apicurio, Text
 
 __all__ = ["Registry", "RegistryArgs"]
 
@@ -35,12 +35,14 @@ class RegistryArgs:
         settings: of the stack.
         image: apicurio/apicurio-registry.
         bootstrap_servers: of Kafka.
+        login: the password of the database, when it keeps schemas there.
         after: what it keeps schemas in.
     """
 
     settings: Apicurio
     image: str
     bootstrap_servers: str
+    login: Text | None
     after: Sequence[pulumi.Resource]
 
 
@@ -66,6 +68,9 @@ class Registry(Part):
             ready=http("/apis/ccompat/v7/subjects", "registry"),
             env=_environment(args, place.namespace),
             replicas=args.settings.replicas,
+            annotations={"doublegate.dev/secret": fingerprint({"password": hidden(args.login)})}
+            if args.login
+            else {},
             scratch={"tmp": "/tmp"},  # noqa: S108
         )
         self.ready = [self.make(deployment(server), after=[policy])]

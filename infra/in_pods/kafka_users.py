@@ -35,15 +35,19 @@ ITERATIONS = 8192
 
 def main() -> None:
     """Make them."""
-    admin = AdminClient(
-        {
-            "bootstrap.servers": os.environ["BOOTSTRAP_SERVERS"],
-            "security.protocol": "SSL",
-            "ssl.ca.location": str(TLS / "ca.crt"),
-            "ssl.certificate.location": str(TLS / "tls.crt"),
-            "ssl.key.location": str(TLS / "tls.key"),
-        }
-    )
+    broker = {
+        "bootstrap.servers": os.environ["BOOTSTRAP_SERVERS"],
+        "security.protocol": "SSL",
+        "ssl.ca.location": str(TLS / "ca.crt"),
+        "ssl.certificate.location": str(TLS / "tls.crt"),
+        "ssl.key.location": str(TLS / "tls.key"),
+    }
+    with AdminClient(broker) as admin:
+        make(admin)
+
+
+def make(admin: AdminClient) -> None:
+    """Change what differs."""
     users = json.loads(USERS.read_text())
     known = set(admin.describe_user_scram_credentials().result(SECONDS))
     how = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
