@@ -67,6 +67,7 @@ class FarSide:
         self._namespace = namespace
         self._forward: Forward | None = None
         self.inside = f"http://far-side:{PORT}"
+        self.anywhere = f"http://far-side.{namespace.name}.svc:{PORT}"
 
     @property
     def url(self) -> str:

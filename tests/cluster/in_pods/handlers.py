@@ -27,9 +27,14 @@ async def mail_slowly(event: Event[bytes], context: Context) -> None:
 
 async def mail_but_bad(event: Event[bytes], context: Context) -> None:
     """As `mail`, but an event whose id begins with BAD is refused before anything is done."""
-    if event.id.startswith(os.environ["BAD"]):
-        raise Reject(f"{event.id} is bad")
+    refuse_bad(event)
     await mail(event, context)
+
+
+async def mail_slowly_but_bad(event: Event[bytes], context: Context) -> None:
+    """As `mail_slowly`, but an event whose id begins with BAD is refused before anything is done."""
+    refuse_bad(event)
+    await mail_slowly(event, context)
 
 
 async def eat_once(event: Event[bytes], context: Context) -> None:
@@ -42,6 +47,12 @@ async def eat_once(event: Event[bytes], context: Context) -> None:
         while True:
             eaten.append(bytearray(os.urandom(1) * PIECE))
     await post("mail", event.id, context.idempotency_key(event))
+
+
+def refuse_bad(event: Event[bytes]) -> None:
+    """An id that begins with BAD can't be mailed."""
+    if event.id.startswith(os.environ["BAD"]):
+        raise Reject(f"{event.id} is bad")
 
 
 async def post(what: str, event_id: str, key: str) -> dict[str, Any]:
