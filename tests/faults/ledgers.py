@@ -84,6 +84,7 @@ class ValkeyPair:
 
     def fail_over(self) -> None:
         """The replica is promoted, and lacks the last second of writes."""
+        self._revive()
         old, new = self._primary, 1 - self._primary
         with self._client(new) as client:
             client.replicaof("NO", "ONE")
@@ -95,12 +96,18 @@ class ValkeyPair:
     def heal(self) -> None:
         """As it was: a primary, and a replica that has all of it."""
         self.proxy.mend()
-        for number, handle in enumerate(self._handles):
-            if handle.process() is None:
-                shutil.rmtree(self._sites[number].data, ignore_errors=True)
-                self._handles[number] = self._start(number)
         self.empty()
+        self._revive()
         self._follow()
+
+    def _revive(self) -> None:
+        """A follower that a failover killed comes back without its data, and gets the primary's."""
+        follower = 1 - self._primary
+        if self._handles[follower].process() is None:
+            self.resume()  # a stopped primary has nothing to give
+            shutil.rmtree(self._sites[follower].data, ignore_errors=True)
+            self._handles[follower] = self._start(follower)
+            self._follow()
 
     def _start(self, number: int) -> Handle:
         # The defaults but for the speed of a full resync, which waits for more replicas.
