@@ -53,19 +53,28 @@ def home(cluster: Cluster, new_namespace: Callable[..., Namespace]) -> Namespace
     return new_namespace()
 
 
+@pytest.fixture(params=["plain", "secure"])
+def secure(request: pytest.FixtureRequest) -> bool:
+    """Whether the stack's servers speak TLS, know a user for each consumer, and are as in production else."""
+    return str(request.param) == "secure"
+
+
 @pytest.fixture
-def engine(home: Namespace, tmp_path: Path) -> Iterator[Engine]:
+def engine(home: Namespace, tmp_path: Path, secure: bool) -> Iterator[Engine]:
     with pytest.MonkeyPatch.context() as patch:  # the program calls kubectl to explain a consumer
         patch.setenv("PATH", f"{Path(home.cluster.kubectl).parent}{os.pathsep}{os.environ['PATH']}")
-        yield Engine(tmp_path, home.cluster.kubeconfig, values(home))
+        yield Engine(tmp_path, home.cluster.kubeconfig, values(home, secure))
 
 
-def values(home: Namespace) -> dict[str, Any]:
+def values(home: Namespace, secure: bool) -> dict[str, Any]:
     """The stack `dev` with the cluster's images and no consumers; no volumes, which not every cluster has."""
     given = configuration("dev")
     del given["secrets"]
     for section in (given["kafka"]["standalone"], given["ledger"]["standalone"], given["postgres"]):
         section.pop("storage")
+    if secure:
+        given["kafka"]["standalone"]["secure"] = given["ledger"]["standalone"]["secure"] = True
+        given["registry"]["apicurio"]["storage"] = "PostgreSql"
     images = {name: image for name, image in home.cluster.images.items() if name in given["images"]}
     return {**given, "namespace": home.name, "images": images, "keda": {"existing": {}}, "consumers": []}
 
@@ -91,7 +100,9 @@ def consumer(far_side: str) -> dict[str, Any]:
     return {"name": CONSUMER, "spec": spec}
 
 
-def test_a_platform_lives(engine: Engine, home: Namespace, new_namespace: Callable[..., Namespace]) -> None:
+def test_a_platform_lives(
+    engine: Engine, home: Namespace, new_namespace: Callable[..., Namespace], secure: bool
+) -> None:
     engine.up()
     far_side = FarSide(new_namespace())
     home.apply(m.config_map("handlers", {"handlers.py": (IN_PODS / "handlers.py").read_text()}))
@@ -102,7 +113,7 @@ def test_a_platform_lives(engine: Engine, home: Namespace, new_namespace: Callab
 
     # Each event once, although all are sent twice; for so many there are two pods; what is bad is kept apart.
     replicas = Counter[int]()
-    send(home, outputs, [*GOOD, *BAD])
+    send(home, outputs, [*GOOD, *BAD], secure)
 
     def drained() -> bool:
         status = json.loads(home.kubectl("get", "idc", CONSUMER, "--output=json"))["status"]
@@ -136,8 +147,9 @@ def test_a_platform_lives(engine: Engine, home: Namespace, new_namespace: Callab
     assert not home.cluster.run("get", "namespace", home.name, "--ignore-not-found")
 
 
-def send(home: Namespace, outputs: dict[str, Any], ids: list[str]) -> None:
+def send(home: Namespace, outputs: dict[str, Any], ids: list[str], secure: bool) -> None:
     """With `doublegate.Producer`, from a pod: the brokers' names are the cluster's."""
+    login = [{"name": "login", "secret": {"secretName": f"{CONSUMER}-kafka"}}] if secure else []
     script = {"send.py": (IN_PODS / "send.py").read_text()}
     env = {
         "BOOTSTRAP_SERVERS": outputs["bootstrapServers"],
@@ -152,13 +164,13 @@ def send(home: Namespace, outputs: dict[str, Any], ids: list[str]) -> None:
         memory="128Mi",
         command=["python3", "/app/send.py"],
         env=env,
-        volumes={"code": "/app"},
+        volumes={"code": "/app"} | ({"login": "/etc/login"} if secure else {}),
     )
     pod = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "containers": [one],
-        "volumes": [{"name": "code", "configMap": {"name": "sender"}}],
+        "volumes": [{"name": "code", "configMap": {"name": "sender"}}, *login],
     }
     job = {
         "apiVersion": "batch/v1",

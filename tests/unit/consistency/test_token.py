@@ -49,6 +49,16 @@ def test_a_token_of_another_key_or_kind_is_refused(token):
             codec.decode(text)
 
 
+@given(tokens)
+def test_a_key_is_changed_in_two_steps_without_losing_tokens(token):
+    old, new = Tokens(KEY), Tokens(b"n" * 32)
+    both, turned = Tokens(KEY, also=[b"n" * 32]), Tokens(b"n" * 32, also=[KEY])
+    for writer, reader in ((old, both), (both, old), (both, turned), (turned, both), (new, turned)):
+        assert reader.decode(writer.encode(token)) == token
+    with pytest.raises(UnusableToken):
+        both.decode(Tokens(b"o" * 32).encode(token))
+
+
 @given(st.one_of(st.text(max_size=1200), st.binary(max_size=600).map(lambda raw: raw.hex())), codecs)
 def test_anything_else_is_refused_by_its_name_only(text, codec):
     try:
@@ -69,3 +79,7 @@ def test_the_sizes_that_the_page_tells():
 def test_a_short_key_is_refused():
     with pytest.raises(ValueError, match="16"):
         Tokens(b"secret")
+    with pytest.raises(ValueError, match="16"):
+        Tokens(KEY, also=[b"secret"])
+    with pytest.raises(ValueError, match="the one that signs"):
+        Tokens(also=[KEY])

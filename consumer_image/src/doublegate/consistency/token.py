@@ -8,6 +8,7 @@ padding: a kind, the partition and the offset as varints, the topic, the event i
 import binascii
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,27 +59,21 @@ class Tokens:
     Args:
         key: signs them, at least 16 bytes, the same in every process. Without one anybody can make a token,
             and with it make readers wait and ask the primary.
+        also: keys whose tokens are taken, too: the next one and the last one while a key is changed.
     """
 
-    def __init__(self, key: bytes | None = None) -> None:
-        if key is not None and len(key) < _MIN_KEY_BYTES:
-            raise ValueError(f"the key has {len(key)} bytes; use at least {_MIN_KEY_BYTES} random ones")
+    def __init__(self, key: bytes | None = None, *, also: Sequence[bytes] = ()) -> None:
+        if key is None and also:
+            raise ValueError("further keys without a key: give the one that signs, too")
         self._key = key
+        self._taken = () if key is None else (key, *also)
+        for one in self._taken:
+            if len(one) < _MIN_KEY_BYTES:
+                raise ValueError(f"the key has {len(one)} bytes; use at least {_MIN_KEY_BYTES} random ones")
 
     def encode(self, token: Token) -> str:
         """The token as text of `A-Z a-z 0-9 - _`."""
-        topic = token.topic.encode()
-        body = b"".join(
-            (
-                _PLAIN if self._key is None else _SIGNED,
-                varint(token.partition),
-                varint(token.offset),
-                bytes((len(topic),)),
-                topic,
-                token.event_id.encode(),
-            )
-        )
-        return urlsafe_b64encode(body + self._mac(body)).rstrip(b"=").decode()
+        return _sealed(_body(token, signed=self._key is not None), self._key)
 
     def decode(self, text: str) -> Token:
         """The token that `encode` made such a text of.
@@ -90,7 +85,7 @@ class Tokens:
             raise UnusableToken(f"a token of {len(text)} characters is none; go on without it")
         try:
             raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-            body = self._verified(raw)
+            body, key = self._verified(raw)
             partition, at = _read_varint(body, 1, 31)
             offset, at = _read_varint(body, at, 63)
             end = at + 1 + body[at]
@@ -99,24 +94,44 @@ class Tokens:
             raise UnusableToken(f"not a token, or damaged ({error}); go on without it") from error
         token = Token(topic, partition, offset, event_id)
         # base64 and varints have several ways to write one thing; only ours is taken
-        if not (topic and event_id) or self.encode(token) != text:
+        if not (topic and event_id) or _sealed(_body(token, signed=key is not None), key) != text:
             raise UnusableToken("not a token as this library writes it; go on without it")
         return token
 
-    def _verified(self, raw: bytes) -> bytes:
+    def _verified(self, raw: bytes) -> tuple[bytes, bytes | None]:
+        """What is signed, and the key that did."""
         if self._key is None:
             if raw[:1] != _PLAIN:
                 raise ValueError("it is signed, and there is no key here" if raw[:1] == _SIGNED else "kind")
-            return raw
+            return raw, None
         body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
-        if body[:1] != _SIGNED or not hmac.compare_digest(mac, self._mac(body)):
-            raise ValueError("its signature is missing or not of this key")
-        return body
+        if body[:1] == _SIGNED:
+            for key in self._taken:
+                if hmac.compare_digest(mac, _mac(body, key)):
+                    return body, key
+        raise ValueError("its signature is missing or not of this key")
 
-    def _mac(self, body: bytes) -> bytes:
-        if self._key is None:
-            return b""
-        return hmac.digest(self._key, _CONTEXT + body, "sha256")[:_MAC_BYTES]
+
+def _body(token: Token, *, signed: bool) -> bytes:
+    topic = token.topic.encode()
+    return b"".join(
+        (
+            _SIGNED if signed else _PLAIN,
+            varint(token.partition),
+            varint(token.offset),
+            bytes((len(topic),)),
+            topic,
+            token.event_id.encode(),
+        )
+    )
+
+
+def _sealed(body: bytes, key: bytes | None) -> str:
+    return urlsafe_b64encode(body + _mac(body, key)).rstrip(b"=").decode()
+
+
+def _mac(body: bytes, key: bytes | None) -> bytes:
+    return b"" if key is None else hmac.digest(key, _CONTEXT + body, "sha256")[:_MAC_BYTES]
 
 
 def _read_varint(data: bytes, at: int, bits: int) -> tuple[int, int]:
