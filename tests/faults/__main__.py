@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 from tests.faults.checker import check
@@ -22,6 +23,8 @@ from tests.faults.world import World
 
 WIDE_SHARE = 5
 """Every fifth schedule runs on three brokers and a Valkey Cluster."""
+
+_HERE = Path(__file__).parent
 
 
 def main() -> int:
@@ -85,7 +88,8 @@ def _one(
     try:
         outcome = Outcome(history := perform(world, schedule, folder), check(history))
     except Exception as error:  # noqa: BLE001 - the next schedule may still be run
-        print(f"  NOT RUN: {type(error).__name__}: {error}", flush=True)
+        ours = [at for at in traceback.extract_tb(error.__traceback__) if Path(at.filename).parent == _HERE]
+        print(f"  NOT RUN: {type(error).__name__}: {error} at {ours[-1].name}:{ours[-1].lineno}", flush=True)
         return False
     outcomes.append(outcome)
     summary.rows.append(outcome.row)

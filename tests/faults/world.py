@@ -130,6 +130,8 @@ class World:
             proxy.mend()
         if self.pair is not None:
             self.pair.heal()
+        if self.brokers is not None:
+            self.brokers.start_ended()
         self.set_mood("well")
 
     def _far_side(self, owned: Owned) -> None:

@@ -66,6 +66,12 @@ class KafkaCluster:
         site.directory.mkdir(parents=True, exist_ok=True)
         self._handles[node] = self._owned.start(f"broker-{node}", server, site)
 
+    def start_ended(self) -> None:
+        """Start every broker that does not run."""
+        for node, handle in list(self._handles.items()):
+            if handle.process() is None:
+                self.start(node)
+
     def stop(self, node: int) -> None:
         """Stop a broker in good order: its partitions get other leaders first."""
         self._handles[node].stop()
