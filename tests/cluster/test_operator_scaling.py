@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from tests.cluster.namespace import Namespace
     from tests.cluster.platform import Platform
 
-# The one run so far, with pods of 100m, had too little room: it grew to 3 pods, drained, and was ended.
-pytestmark = [pytest.mark.timeout(900), pytest.mark.skip(reason="was not run to its end yet")]
+pytestmark = pytest.mark.timeout(900)
 
 PARTITIONS = 4
 MOST = 3

@@ -19,6 +19,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from doublegate.local.model import Service
 from tests.faults.plan import PARTITIONS
+from tests.helpers import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,6 +32,7 @@ __all__ = ["FAULTS", "Fault"]
 GROWN = PARTITIONS + 3
 CHURN_SECONDS = 3.0
 ADMIN_SECONDS = 20.0
+ATTEMPT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -132,9 +134,18 @@ def _dlq_needs(replicas: int) -> Callable[[Run, int], None]:
     def configure(run: Run, _: int) -> None:
         entry = ConfigEntry("min.insync.replicas", str(replicas), incremental_operation=AlterConfigOpType.SET)
         resource = ConfigResource(ResourceType.TOPIC, run.dlq, incremental_configs=[entry])
-        for future in run.admin.incremental_alter_configs([resource]).values():
-            with suppress(KafkaException):  # the topic is away in a schedule with both faults
-                future.result(ADMIN_SECONDS)
+
+        def told() -> bool:
+            [answer] = run.admin.incremental_alter_configs([resource]).values()
+            try:
+                answer.result(ATTEMPT_SECONDS)
+            except TimeoutError:  # the broker that was asked is dead, and the client waits for it
+                return False
+            except KafkaException:  # the topic is away in a schedule with both faults
+                pass
+            return True
+
+        eventually(told, ADMIN_SECONDS)
 
     return configure
 
