@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
@@ -136,13 +137,15 @@ def _dlq_needs(replicas: int) -> Callable[[Run, int], None]:
         resource = ConfigResource(ResourceType.TOPIC, run.dlq, incremental_configs=[entry])
 
         def told() -> bool:
-            [answer] = run.admin.incremental_alter_configs([resource]).values()
-            try:
-                answer.result(ATTEMPT_SECONDS)
-            except TimeoutError:  # the broker that was asked is dead, and the client waits for it
-                return False
-            except KafkaException:  # the topic is away in a schedule with both faults
-                pass
+            # A client that asked a dead broker goes on waiting for it.
+            with (
+                suppress(KafkaException),
+                AdminClient(run.client) as fresh,
+            ):  # the topic may be away by a fault
+                try:
+                    fresh.incremental_alter_configs([resource])[resource].result(ATTEMPT_SECONDS)
+                except TimeoutError:
+                    return False
             return True
 
         eventually(told, ADMIN_SECONDS)
