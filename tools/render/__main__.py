@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from tools.render.pin import PinError, pinned
-from tools.render.platform import GITOPS, made
+from tools.render.platform import GITOPS, made, settings
 from tools.render.trees import TREES, health_settings, trees
 
 IMAGES = GITOPS / "images" / "kustomization.yaml"
@@ -15,7 +15,7 @@ IMAGES = GITOPS / "images" / "kustomization.yaml"
 def rendered() -> dict[str, str]:
     """What the files shall hold, by their paths below `deploy/gitops`."""
     scripts = {path.stem: path.read_text() for path in (GITOPS / "argocd" / "health").glob("*.lua")}
-    return {**trees(made()), "argocd/health/argocd-cm.yaml": health_settings(scripts)}
+    return {**trees(made(settings())), "argocd/health/argocd-cm.yaml": health_settings(scripts)}
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,11 +55,15 @@ def settings() -> Settings:
     return read_settings(_encoded(values), frozenset({"secrets"}))
 
 
-def made() -> list[Made]:
-    """Every object; of Secrets the keys alone, each with an empty value."""
-    chosen = settings()
+def made(chosen: Settings, hide: Callable[[Any], Any] | None = None) -> list[Made]:
+    """Every object.
+
+    Args:
+        chosen: the stack.
+        hide: what becomes of a secret; by default of Secrets the keys stay, each with an empty value.
+    """
     asked = [one for one in recorded(lambda: platform(chosen)) if one.type.startswith("kubernetes:")]
-    objects = [Made(_part(one), without_secrets(one.inputs, _emptied)) for one in asked]
+    objects = [Made(_part(one), without_secrets(one.inputs, hide or _emptied)) for one in asked]
     return sorted(objects, key=lambda one: (one.object["kind"], one.object["metadata"]["name"]))
 
 

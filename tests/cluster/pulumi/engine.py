@@ -20,7 +20,7 @@ from tools import builds
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["REAL_PROVIDER", "Engine"]
+__all__ = ["REAL_PROVIDER", "Engine", "nested"]
 
 REAL_PROVIDER = "PULUMI_KUBERNETES_PROVIDER"
 """Environment variable: path of a real pulumi-resource-kubernetes, to be used instead of the test double."""
@@ -79,7 +79,7 @@ class Engine:
             name: value if isinstance(value, str) else json.dumps(value)
             for name, value in self.values.items()
         }
-        made = _nested(lacking(texts))
+        made = nested(lacking(texts))
         if made:
             self.values["secrets"] = texts["secrets"] = json.dumps(
                 _merged(json.loads(texts.get("secrets", "{}")), made)
@@ -126,7 +126,8 @@ def _install(plugins: Path) -> None:
     program.chmod(0o755)
 
 
-def _nested(made: Mapping[str, str]) -> dict[str, Any]:
+def nested(made: Mapping[str, str]) -> dict[str, Any]:
+    """Secrets by their paths as one section of the configuration."""
     tree: dict[str, Any] = {}
     for path, value in made.items():
         *parents, last = path.split(".")

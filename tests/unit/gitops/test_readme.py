@@ -18,7 +18,7 @@ TOLD = table("| Secret | keys |")
 def test_it_names_every_secret_with_its_keys() -> None:
     found = {
         one.object["metadata"]["name"]: sorted(one.object["stringData"])
-        for one in made()
+        for one in made(settings())
         if one.object["kind"] == "Secret"
     }
     assert found == TOLD
