@@ -11,8 +11,8 @@ from typing import Any, Literal, Optional
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from doublegate.contract.record import Kind
 from doublegate.evolution import CannotCheck, fields_read
-from doublegate.evolution.field import Kind
 
 
 class Color(Enum):

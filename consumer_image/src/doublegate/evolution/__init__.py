@@ -1,8 +1,8 @@
 """Schemas as contracts: what a change of a schema does to those who read it.
 
-`doublegate schema` uses it; nothing that handles events does. `repository` gathers files, their history and
-a registry's versions; `check` and `impact` judge, without I/O. Each format has its judge; `clash` has their
-words.
+`doublegate schema` uses it, and the operator to read a subject's latest schema; nothing that handles events
+does. `repository` gathers files, their history and a registry's versions; `check` and `impact` judge, without
+I/O. Each format has its judge; `clash` has their words.
 """
 
 from doublegate.evolution.clash import Clash, Direction, Rule
@@ -11,7 +11,9 @@ from doublegate.evolution.errors import CannotCheck
 from doublegate.evolution.fields import diff, fields_of
 from doublegate.evolution.impact import broken_by
 from doublegate.evolution.levels import Finding, Version, clashes, compare
-from doublegate.evolution.model import Read, fields_read
+from doublegate.evolution.model import fields_read
+from doublegate.evolution.protoc import registered_descriptor
+from doublegate.evolution.registered import read_registered
 from doublegate.evolution.schema import Format, Schema, read_schema
 from doublegate.evolution.verdict import Verdict, check, impact
 
@@ -22,7 +24,6 @@ __all__ = [
     "Direction",
     "Finding",
     "Format",
-    "Read",
     "Rule",
     "Schema",
     "Verdict",
@@ -36,5 +37,7 @@ __all__ = [
     "fields_read",
     "impact",
     "load_declaration",
+    "read_registered",
     "read_schema",
+    "registered_descriptor",
 ]

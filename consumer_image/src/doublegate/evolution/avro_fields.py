@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from doublegate.contract.record import Field, Kind
 from doublegate.evolution.avro import branch_name, kind_of
-from doublegate.evolution.field import Field, Kind
 from doublegate.evolution.paths import below, items, values
 from doublegate.evolution.schema import Avro
 

@@ -5,52 +5,24 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from doublegate.contract.fields import Choice, GroupName
+from doublegate.contract.declared_field import DeclaredField
+from doublegate.contract.fields import GroupName
 from doublegate.evolution.errors import CannotCheck
-from doublegate.evolution.field import Kind
-from doublegate.evolution.model import Read, fields_read
+from doublegate.evolution.model import fields_read
 
-__all__ = ["SUFFIX", "Declaration", "DeclaredField", "load_declaration"]
+__all__ = ["SUFFIX", "Declaration", "load_declaration"]
 
 SUFFIX = ".fields.json"
-
-_Strict = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class DeclaredField(BaseModel):
-    """One field, as `Read` has it."""
-
-    model_config = _Strict
-
-    required: bool
-    takes: list[Annotated[Kind, Choice]]
-    values: list[str] | None = None
-    closed: bool = False
-
-    @classmethod
-    def of(cls, read: Read) -> Self:
-        """In an order that is always the same."""
-        return cls(
-            required=read.required,
-            takes=sorted(read.takes),
-            values=None if read.values is None else sorted(read.values),
-            closed=read.closed,
-        )
-
-    def as_read(self) -> Read:
-        """As the checks take it."""
-        listed = None if self.values is None else frozenset(self.values)
-        return Read(self.required, frozenset(self.takes), listed, self.closed)
 
 
 class Declaration(BaseModel):
     """The fields that one consumer reads of one subject."""
 
-    model_config = _Strict
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     consumer: GroupName
     subject: str = Field(min_length=1, max_length=255)

@@ -5,14 +5,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
+from doublegate.contract.record import Field
 from doublegate.evolution.avro_fields import avro_fields
-from doublegate.evolution.field import Field
+from doublegate.evolution.errors import CannotCheck
 from doublegate.evolution.json_fields import json_fields
 from doublegate.evolution.protobuf_fields import protobuf_fields
 from doublegate.evolution.schema import Format, Schema
 
 __all__ = ["Change", "diff", "fields_of"]
+
+_MOST = 10_000
+"""Types that hold each other in many ways make paths without end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +47,22 @@ def fields_of(schema: Schema) -> dict[str, Field]:
     """Every field of the records that the schema describes.
 
     Raises:
-        CannotCheck: a reference in it leads elsewhere.
+        CannotCheck: a reference in it leads elsewhere, or it has too many fields.
     """
+    found = list(islice(_fields(schema), _MOST + 1))
+    if len(found) > _MOST:
+        raise CannotCheck(f"it has more than {_MOST} fields, those of nested types counted at each place")
+    return dict(found)
+
+
+def _fields(schema: Schema) -> Iterator[tuple[str, Field]]:
     match schema.format:
         case Format.AVRO:
-            return dict(avro_fields(schema.tree))
+            return avro_fields(schema.tree)
         case Format.JSON:
-            return dict(json_fields(schema.tree))
+            return json_fields(schema.tree)
         case Format.PROTOBUF:
-            return dict(protobuf_fields(schema.tree))
+            return protobuf_fields(schema.tree)
 
 
 def diff(before: Schema, after: Schema) -> Iterator[Change]:

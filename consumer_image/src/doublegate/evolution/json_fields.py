@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from doublegate.evolution.field import Field, Kind
+from doublegate.contract.record import Field, Kind
 from doublegate.evolution.json_parts import resolve, types_of
 from doublegate.evolution.paths import below, items, values
 

@@ -1,18 +1,18 @@
 """The fields that a handler reads: those of its pydantic model, by the names and types that it takes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.errors import PydanticUserError
 
+from doublegate.contract.reads import Read
+from doublegate.contract.record import Kind
 from doublegate.evolution.errors import CannotCheck
-from doublegate.evolution.field import Kind
 from doublegate.evolution.json_parts import resolve
 from doublegate.evolution.paths import below, items, values
 
-__all__ = ["Read", "fields_read"]
+__all__ = ["fields_read"]
 
 _SECONDS = {Kind.STRING, Kind.BYTES, Kind.INTEGER, Kind.NUMBER, Kind.DECIMAL}
 # What pydantic takes for a type that its JSON Schema names, when a decoder hands it Python objects. Text that
@@ -32,23 +32,6 @@ _TAKES = {
     "array": {Kind.ARRAY},
     "object": {Kind.OBJECT},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A field that a model has.
-
-    Attributes:
-        required: the model has no default for it.
-        takes: the kinds of value that it accepts.
-        values: all that it accepts, when the model lists them (an Enum, a Literal).
-        closed: it is an object that refuses fields which the model does not have.
-    """
-
-    required: bool
-    takes: frozenset[Kind]
-    values: frozenset[str] | None = None
-    closed: bool = False
 
 
 def fields_read(model: type[BaseModel]) -> dict[str, Read]:

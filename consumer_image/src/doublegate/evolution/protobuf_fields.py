@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
 
-from doublegate.evolution.field import Field, Kind
+from doublegate.contract.record import Field, Kind
 from doublegate.evolution.paths import below, items, values
 from doublegate.evolution.protobuf import messages_of, type_name
 

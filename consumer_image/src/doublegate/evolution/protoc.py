@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from doublegate.evolution.errors import CannotCheck
 
-__all__ = ["descriptor_of"]
+__all__ = ["descriptor_of", "registered_descriptor"]
 
 _NAME = "schema.proto"
 _SECONDS = 60
@@ -33,11 +33,12 @@ def descriptor_of(text: str, label: str) -> FileDescriptorProto:
     Raises:
         CannotCheck: it is no Protobuf file, it imports others than Google's, or protoc is not there.
     """
-    registered = _registered(text)
+    registered = registered_descriptor(text)
     return registered if registered is not None else _compiled(text, label)
 
 
-def _registered(text: str) -> FileDescriptorProto | None:
+def registered_descriptor(text: str) -> FileDescriptorProto | None:
+    """What a registry holds as a serialised descriptor in base64; None when it is a `.proto` file."""
     try:
         return FileDescriptorProto.FromString(b64decode(text, validate=True))
     except (ValueError, DecodeError):

@@ -4,6 +4,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import TypeVar
 
+from confluent_kafka.schema_registry import Schema as RegistrySchema
 from confluent_kafka.schema_registry import SchemaRegistryError
 
 from doublegate.contract.kafka_spec import Compatibility
@@ -12,7 +13,7 @@ from doublegate.evolution.levels import Version
 from doublegate.evolution.schema import Format, Schema, read_schema
 from doublegate.schemas import Registry
 
-__all__ = ["Registered", "label_of"]
+__all__ = ["Registered", "label_of", "read_registered"]
 
 T = TypeVar("T")
 _NOT_FOUND = 404
@@ -23,6 +24,20 @@ _SECONDS = 30.0
 def label_of(number: int) -> str:
     """What reports call a registered version."""
     return f"registry version {number}"
+
+
+def read_registered(found: RegistrySchema, label: str) -> Schema:
+    """Parse what a registry holds.
+
+    Raises:
+        CannotCheck: it is no schema of ours, or it refers to others.
+    """
+    if found.references:
+        raise CannotCheck(f"{label} refers to other subjects, which is not judged; let the registry judge it")
+    kind = (found.schema_type or Format.AVRO).upper()
+    if kind not in list(Format):
+        raise CannotCheck(f"{label} is of the format {kind}; only {', '.join(Format)} are judged")
+    return read_schema(found.schema_str or "", Format(kind), label)
 
 
 class Registered:
@@ -84,16 +99,7 @@ class Registered:
         label = label_of(number)
         if found is None:
             raise CannotCheck(f"{subject}: {label} is listed and not there; try again")
-        if found.schema.references:
-            raise CannotCheck(
-                f"{subject}: {label} refers to other subjects, which is not judged; let the registry judge it"
-            )
-        kind = (found.schema.schema_type or Format.AVRO).upper()
-        if kind not in list(Format):
-            raise CannotCheck(
-                f"{subject}: {label} is of the format {kind}; only {', '.join(Format)} are judged"
-            )
-        return Version(label, read_schema(found.schema.schema_str or "", Format(kind), f"{subject}: {label}"))
+        return Version(label, read_registered(found.schema, f"{subject}: {label}"))
 
     def _ask(self, request: Callable[[], T], absent: T) -> T:
         try:

@@ -1,4 +1,7 @@
-"""One field of a record as a handler gets it, in words that all formats and pydantic models share."""
+"""One field of a record as a handler gets it, in words that all formats and pydantic models share.
+
+`doublegate schema` and the operator compare what a schema has with what a model reads (`reads`).
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
