@@ -68,6 +68,16 @@ GOOD = (
     {"retries": {"initialBackoff": "1ms", "maxBackoff": "1ms"}, "dlq": {"breaker": {"failureRatio": 1}}},
     {"scaling": {"mode": "Manual", "minReplicas": 0}, "telemetry": {"sampleRatio": 0}},
     {"schema": {"registryUrl": "http://registry:8080/apis/ccompat/v7"}, "paused": True},
+    {
+        "schema": {
+            "registryUrl": "http://registry:8080",
+            "reads": {
+                "": {"required": True, "takes": ["object"], "closed": True},
+                "order.items[].sku": {"required": False, "takes": ["string", "null"], "values": ["a"]},
+                "labels{}": {"required": True, "takes": []},
+            },
+        }
+    },
     {"reprocess": {"id": "x", "ranges": [{"partition": 0, "fromOffset": 5, "toOffset": 6}]}},
     {"pod": {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}},
 )
@@ -149,6 +159,31 @@ CONSUMERS = (
     Bad("never a false positive", {"filter": {"falsePositiveRate": 0}}, "spec.filter.falsePositiveRate"),
     Bad("no partitions", {"kafka": {"partitions": 0}}, "spec.kafka.partitions"),
 )
+
+
+def _reading(amount: Object) -> Object:
+    return {"schema": {"registryUrl": "http://registry:8080", "reads": {"amount": amount}}}
+
+
+SHAPES = (
+    Bad(
+        "a kind that is none",
+        _reading({"required": True, "takes": ["money"]}),
+        "spec.schema.reads.amount.takes",
+    ),
+    Bad("a field without kinds", _reading({"required": True}), "spec.schema.reads.amount.takes"),
+    Bad(
+        "a field that is always there",
+        _reading({"required": "yes", "takes": []}),
+        "spec.schema.reads.amount.required",
+    ),
+    Bad(
+        "a field with more",
+        _reading({"required": True, "takes": [], "type": "int"}),
+        "spec.schema.reads.amount.type",
+    ),
+)
+"""Consumers that need no rule to be refused: the types do."""
 
 REPLAYS = (
     Bad(

@@ -8,19 +8,30 @@ import json
 import threading
 import time
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient
 
+from doublegate.contract.record import Kind
 from doublegate.contract.resource import IdempotentConsumer, parse_consumer
 from doublegate.contract.scope import owner_key
+from doublegate.evolution import Format
 from doublegate.local.model import Service
 from doublegate.local.ports import free_ports
-from doublegate_operator.core.facts import Binding, Failure, KafkaFacts, LedgerFacts, RegistryFacts
+from doublegate_operator.core.facts import (
+    Binding,
+    Failure,
+    KafkaFacts,
+    LatestSchema,
+    LedgerFacts,
+    RegistryFacts,
+)
 from doublegate_operator.core.reasons import Reason
+from doublegate_operator.core.schema import SchemaPlan, plan_schema
 from doublegate_operator.core.wanted import (
     BindGroup,
     CreateTopic,
@@ -32,9 +43,11 @@ from doublegate_operator.shell import kafka, ledger, registry
 from doublegate_operator.shell.secrets import SecretFolder
 from tests.consumers import Group, merged
 from tests.helpers import eventually
+from tests.integration.test_schema_check import as_registered
+from tests.unit.operator.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from doublegate.local.stack import Stack
@@ -410,6 +423,89 @@ def test_a_level_of_a_subject_without_a_schema(group: Group, tmp_path: Path) -> 
         assert asyncio.run(registry.observe_registry(consumer, tmp_path)) == RegistryFacts("FULL")
     else:
         failed(answer, Reason.REGISTRY_REFUSED, group.name, "register the first schema")
+
+
+READS = {"amount": {"required": True, "takes": ["integer"]}}
+
+
+def latest(group: Group, root: Path) -> LatestSchema | None:
+    consumer = resource(group, schema=schema_of(group, reads=READS))
+    facts = asyncio.run(registry.observe_registry(consumer, root))
+    assert isinstance(facts, RegistryFacts), facts
+    return facts.latest
+
+
+@pytest.fixture
+def register(group: Group) -> Iterator[Callable[..., int]]:
+    """Registers a schema, of another subject when it is named."""
+    config = {"url": str(group.endpoints.registry_url), "timeout": 60}  # its first Protobuf schema is slow
+    with SchemaRegistryClient(config) as client:
+        yield lambda schema, subject=group.name: client.register_schema(subject, schema)
+
+
+def avro(kind: str, name: str = "amount") -> str:
+    fields = [{"name": name, "type": kind}]
+    return json.dumps({"type": "record", "name": "Payment", "fields": fields})
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (Format.AVRO, avro("long")),
+        (Format.JSON, '{"properties": {"amount": {"type": "integer"}}, "required": ["amount"]}'),
+        (Format.PROTOBUF, 'syntax = "proto3"; package shop; message Payment { int64 amount = 1; }'),
+    ],
+)
+def test_the_fields_of_the_latest_schema_are_read(
+    group: Group, tmp_path: Path, register: Callable[..., int], kind: Format, text: str
+) -> None:
+    assert latest(group, tmp_path) is None, "a subject without a schema"
+    register(as_registered(text, kind))
+    found = latest(group, tmp_path)
+    assert found is not None
+    assert (found.version, found.unclear, list(found.fields)) == (1, None, ["amount"])
+    assert (found.fields["amount"].kinds, found.fields["amount"].always) == ({Kind.INTEGER}, True)
+    silent = asyncio.run(registry.observe_registry(resource(group, schema=schema_of(group)), tmp_path))
+    assert isinstance(silent, RegistryFacts)
+    assert silent.latest is None, "nobody asked"
+
+
+def test_the_newest_version_counts(group: Group, tmp_path: Path, register: Callable[..., int]) -> None:
+    def said() -> SchemaPlan:
+        facts = asyncio.run(registry.observe_registry(consumer, tmp_path))
+        return plan_schema(consumer, replace(World().observe(), registry=facts))
+
+    consumer = resource(group, schema=schema_of(group, reads=READS, compatibility="NONE"))
+    register(Schema(avro("int"), "AVRO"))
+    change_ = SetCompatibility(group.name, "NONE")
+    assert asyncio.run(registry.set_compatibility(consumer, tmp_path, change_)) is None
+    assert said().finding.good
+    register(Schema(avro("string", "price"), "AVRO"))
+    assert said().unreadable
+    assert f"version 2 of subject {group.name}: field amount: " in said().finding.message
+    register(Schema(avro("long"), "AVRO"))
+    assert said().finding.good
+
+
+def test_a_schema_that_refers_to_others_is_unclear(
+    group: Group, tmp_path: Path, register: Callable[..., int]
+) -> None:
+    other = f"{group.name}-money"
+    register(Schema(json.dumps({"type": "fixed", "name": "Money", "size": 8}), "AVRO"), other)
+    register(Schema(avro("Money"), "AVRO", [SchemaReference("Money", other, 1)]))
+    found = latest(group, tmp_path)
+    assert found is not None
+    assert "refers to other subjects" in (found.unclear or "")
+
+
+def test_a_protobuf_file_as_text_is_unclear(
+    group: Group, tmp_path: Path, register: Callable[..., int]
+) -> None:
+    register(Schema('syntax = "proto3"; message Payment { int64 amount = 1; }', "PROTOBUF"))
+    found = latest(group, tmp_path)
+    assert found is not None
+    assert f"version 1 of subject {group.name} is .proto text" in (found.unclear or "")
+    assert not found.fields
 
 
 def test_a_registry_that_is_away_or_another_thing(group: Group, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_a_good_consumer_is_taken_and_reads_the_same(
     assert parse_consumer(made).spec == parse_consumer(given).spec
 
 
-@pytest.mark.parametrize("bad", resources.CONSUMERS, ids=lambda bad: bad.name)
+@pytest.mark.parametrize("bad", [*resources.CONSUMERS, *resources.SHAPES], ids=lambda bad: bad.name)
 def test_a_bad_consumer_is_refused(bad: resources.Bad, kubectl: Kubectl, namespace: str) -> None:
     with pytest.raises(AssertionError) as refused:
         put(kubectl, namespace, resources.consumer(**bad.change))

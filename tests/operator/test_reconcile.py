@@ -16,7 +16,8 @@ import pytest
 from lightkube import ApiError
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 
-from doublegate_operator.core.facts import Failure
+from doublegate.contract.record import Field, Kind
+from doublegate_operator.core.facts import Failure, LatestSchema
 from doublegate_operator.core.reasons import Reason
 from doublegate_operator.shell.kinds import (
     CONFIG_MAP,
@@ -176,6 +177,67 @@ def test_kafka_away_is_a_condition_and_comes_back(where: Place) -> None:
             assert await operator.get(DEPLOYMENT) is None
             parts.kafka_failure = None
             await operator.until_there(DEPLOYMENT, seconds=45)
+            assert not operator.failed
+
+    asyncio.run(main())
+
+
+def test_pods_that_cannot_read_the_latest_schema_are_not_made(where: Place) -> None:
+    amount = {"amount": Field("long", frozenset({Kind.INTEGER}))}
+    whole = {"required": True, "takes": ["object"]}
+    reads = {"": whole, "amount": {"required": True, "takes": ["integer"]}}
+    schema = {"registryUrl": "http://registry:8080", "reads": reads}
+
+    async def main() -> None:
+        parts = FakeParts(latest=LatestSchema(2))
+        async with operating(where, parts, resync=1) as operator:
+
+            async def refused() -> bool:
+                return await operator.condition("SchemaCompatible") == ("False", "FieldUnreadable")
+
+            async def image() -> str:
+                # Nothing tells of a new schema: a look comes within half a minute.
+                template = (await operator.until_there(DEPLOYMENT, seconds=60))["spec"]["template"]
+                return str(template["spec"]["containers"][0]["image"])
+
+            await operator.apply(CONSUMER, _applied(schema=schema))
+            await until(refused)
+            assert await operator.condition("Ready") == ("False", "FieldUnreadable")
+            assert await operator.condition("Stalled") == ("True", "FieldUnreadable")
+            [said] = [
+                one["message"]
+                for one in (await operator.get(CONSUMER) or {})["status"]["conditions"]
+                if one["type"] == "SchemaCompatible"
+            ]
+            assert "version 2 of subject payments-value: field amount: " in said
+
+            async def level_set() -> bool:
+                return parts.compatibility == "FULL_TRANSITIVE"
+
+            await until(level_set)  # all the same, as topics
+            assert await operator.get(DEPLOYMENT) is None
+
+            parts.latest = LatestSchema(3, amount)
+            assert await image() == "registry.example/payments:1", "without a change of the resource"
+
+            parts.latest = LatestSchema(4)
+            await operator.apply(CONSUMER, _applied(schema=schema, image="registry.example/payments:2"))
+            await until(refused)
+            await asyncio.sleep(2)  # looks that shall change nothing
+            assert await image() == "registry.example/payments:1"
+
+            taken = {**schema, "reads": {"amount": {"required": False, "takes": ["integer"]}}}
+            await operator.apply(CONSUMER, _applied(schema=taken, image="registry.example/payments:2"))
+
+            async def rolled() -> bool:
+                return await image() == "registry.example/payments:2"
+
+            await until(rolled)
+
+            async def compatible() -> bool:
+                return await operator.condition("SchemaCompatible") == ("True", "AsSpecified")
+
+            await until(compatible)
             assert not operator.failed
 
     asyncio.run(main())

@@ -16,7 +16,7 @@ def test_a_good_consumer_is_taken(change: resources.Object) -> None:
     parse_consumer(resources.consumer(**change))
 
 
-@pytest.mark.parametrize("bad", resources.CONSUMERS, ids=lambda bad: bad.name)
+@pytest.mark.parametrize("bad", [*resources.CONSUMERS, *resources.SHAPES], ids=lambda bad: bad.name)
 def test_a_bad_consumer_is_refused(bad: resources.Bad) -> None:
     parse_consumer(resources.consumer())
     with pytest.raises(InvalidConsumer) as refused:

@@ -175,10 +175,14 @@ def test_labels_of_yours_do_not_change_the_selector() -> None:
         ({"paused": True}, True),
         ({"pod__env": [{"name": "A", "value": "b"}]}, True),
         ({"handler__timeout": "11s"}, True),
+        ({"schema__reads": {"amount": {"required": True, "takes": ["integer"]}}}, False),
+        ({"schema__subject": "other"}, True),
     ],
 )
 def test_the_hash_follows_what_a_pod_is_given(fields: dict[str, Any], rolls: bool) -> None:
-    assert (planned(**fields).status.config_hash != planned().status.config_hash) == rolls
+    registry = {"schema__registryUrl": "http://registry:8080"}
+    before, after = planned(**registry), planned(**registry, **fields)
+    assert (after.status.config_hash != before.status.config_hash) == rolls
 
 
 def test_a_secret_that_nothing_mounts_rolls_nothing() -> None:

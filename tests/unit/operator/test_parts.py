@@ -82,7 +82,7 @@ def test_compatibility(
     change: SetCompatibility | None,
     reason: Reason,
 ) -> None:
-    made = plan_schema(consumer(**fields).spec, registry)
+    made = plan_schema(consumer(**fields), replace(World().observe(), registry=registry))
     assert (made.change, made.finding.reason) == (change, reason)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doublegate_operator.core.facts import Binding, Failure, TopicFacts
+from doublegate.contract.record import Field, Kind
+from doublegate_operator.core.facts import Binding, Failure, LatestSchema, TopicFacts
 from doublegate_operator.core.plan import plan, refused
 from doublegate_operator.core.reasons import ConditionType, Reason
 from tests.unit.operator.world import BROKER, NOW, SETTINGS, UID, World, condition, consumer, said
@@ -17,6 +19,11 @@ AWAY = Failure(Reason.KAFKA_UNAVAILABLE, "no broker answers at kafka:9092")
 LEDGER_AWAY = Failure(Reason.LEDGER_UNAVAILABLE, "valkey:6379 refuses connections")
 REGISTRY_AWAY = Failure(Reason.REGISTRY_UNAVAILABLE, "registry:8080 does not answer")
 REGISTRY = {"registryUrl": "http://registry:8080"}
+READING: dict[str, Any] = {**REGISTRY, "reads": {"amount": {"required": True, "takes": ["integer"]}}}
+INTEGER = Field("long", frozenset({Kind.INTEGER}))
+READABLE = LatestSchema(1, {"amount": INTEGER})
+UNREADABLE = LatestSchema(2, {"price": INTEGER})
+UNCLEAR = LatestSchema(3, unclear="it refers to other subjects")
 
 topics = st.dictionaries(
     st.sampled_from(["payments", "shop.dlq", "shop.replay"]),
@@ -42,7 +49,7 @@ resources = st.builds(
         kafka__allowPartitionGrowth=growth,
         scaling__minReplicas=low,
         scaling__mode=mode,
-        **({"schema": REGISTRY} if registry else {}),
+        **({"schema": registry} if registry else {}),
     ),
     st.integers(1, 5),
     st.booleans(),
@@ -50,7 +57,7 @@ resources = st.builds(
     st.sampled_from(["Keda", "Manual"]),
     st.booleans(),
     st.integers(1, 24),
-    st.booleans(),
+    st.sampled_from([None, REGISTRY, READING]),
 )
 worlds = st.builds(
     World,
@@ -61,6 +68,7 @@ worlds = st.builds(
         [None, Binding(UID, "shop", "payments", True), Binding("other", "a", "b", False)]
     ),
     policy=st.sampled_from([None, "noeviction", "allkeys-lru"]),
+    latest=st.sampled_from([None, READABLE, UNREADABLE, UNCLEAR]),
     keda=st.booleans(),
     replicas=st.integers(0, 4),
     lag=st.none() | st.integers(0, 10**6),
@@ -128,8 +136,8 @@ def test_conditions_are_complete_and_of_this_generation(world: World) -> None:
         # kstatus: exactly one of in progress, failed, and current.
         assert [truth["Ready"], truth["Reconciling"], truth["Stalled"]].count("True") == 1
         if truth["Ready"] == "True":
-            parts = ("TopicsReady", "LedgerReady", "SchemaCompatible", "ScalingReady")
-            assert all(truth[part] == "True" for part in parts)
+            assert all(truth[part] == "True" for part in ("TopicsReady", "LedgerReady", "ScalingReady"))
+            assert truth["SchemaCompatible"] != "False"  # a schema that can't be judged is nobody's fault
 
 
 def test_a_transition_keeps_its_time_until_the_status_changes() -> None:

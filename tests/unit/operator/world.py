@@ -13,6 +13,7 @@ from doublegate_operator.core.facts import (
     Binding,
     Failure,
     KafkaFacts,
+    LatestSchema,
     LedgerFacts,
     Observed,
     PodFacts,
@@ -93,6 +94,7 @@ class World:
     binding: Binding | None = None
     policy: str | None = "noeviction"
     compatibility: str | None = "BACKWARD"
+    latest: LatestSchema | None = None
     keda: bool = True
     objects: dict[tuple[str, str], Fields] = field(default_factory=dict)
     replicas: int = 1
@@ -110,7 +112,9 @@ class World:
 
     def observe(self) -> Observed:
         """What a look finds."""
-        registry = None if self.resource.spec.schema_ is None else RegistryFacts(self.compatibility)
+        schema = self.resource.spec.schema_
+        latest = self.latest if schema is not None and schema.reads is not None else None
+        registry = None if schema is None else RegistryFacts(self.compatibility, latest)
         deployed = self.objects.get(("Deployment", "payments"))
         ready = self.replicas if self.ready is None else self.ready
         workload, pods = None, ()  # type: tuple[WorkloadFacts | None, tuple[PodFacts, ...]]

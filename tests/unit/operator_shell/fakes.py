@@ -15,6 +15,7 @@ from doublegate_operator.core.facts import (
     Binding,
     Failure,
     KafkaFacts,
+    LatestSchema,
     LedgerFacts,
     PodFacts,
     RegistryFacts,
@@ -156,6 +157,7 @@ class FakeParts:
     topics: dict[str, TopicFacts] = field(default_factory=dict)
     binding: Binding | None = None
     compatibility: str | None = "BACKWARD"
+    latest: LatestSchema | None = None
     kafka_failure: Failure | None = None
     ledger_failure: Failure | None = None
     change_failure: Failure | None = None
@@ -194,7 +196,7 @@ class FakeParts:
     async def observe_registry(
         self, consumer: IdempotentConsumer, root: Path
     ) -> RegistryFacts | Failure | None:
-        return None if consumer.spec.schema_ is None else RegistryFacts(self.compatibility)
+        return None if consumer.spec.schema_ is None else RegistryFacts(self.compatibility, self.latest)
 
     async def set_compatibility(
         self, consumer: IdempotentConsumer, root: Path, change: SetCompatibility

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from doublegate.contract.declared_field import DeclaredField
 from doublegate.contract.fields import Choice, GroupName, HttpUrl, SecretRef, Section, TopicName
 from doublegate.contract.units import Duration, duration_between
 
@@ -157,4 +158,11 @@ class SchemaSpec(Section):
         description="Demanded of new versions. FULL_TRANSITIVE because a replay months later meets old "
         "payloads "
         "and new code, and the other way round.",
+    )
+    reads: dict[str, DeclaredField] | None = Field(
+        None,
+        description="What the handler's model reads, by the fields' paths: `fields` of what "
+        "`doublegate schema fields` prints. "
+        "The operator rolls out no pods that can't read the subject's latest schema; it compares nothing "
+        "when absent.",
     )

@@ -19,14 +19,15 @@ __all__ = ["config_map", "content_hash", "resolved", "secret_refs"]
 def resolved(consumer: IdempotentConsumer) -> str:
     """The resource as YAML, every default written out.
 
-    What pods do not act on is left out, so that changing it moves no partition: their own template, and how
-    many there are.
+    What pods do not act on is left out, so that changing it moves no partition: their own template, how many
+    there are, and which fields they read.
     """
     whole = consumer.model_dump(mode="json", by_alias=True, exclude_none=True)
     metadata, spec = whole["metadata"], whole["spec"]
     spec.pop("pod")
     spec.pop("image", None)
     spec["scaling"] = {"initialRate": spec["scaling"]["initialRate"]}
+    spec.get("schema", {}).pop("reads", None)
     identity = {key: metadata[key] for key in ("name", "namespace", "uid") if key in metadata}
     return yaml.safe_dump({**whole, "metadata": identity, "spec": spec}, sort_keys=False)
 

@@ -17,7 +17,13 @@ _PARTS = (
     ConditionType.SCHEMA_COMPATIBLE,
     ConditionType.SCALING_READY,
 )
-_ALOUD = (Reason.CAPPED_AT_PARTITIONS, Reason.FROZEN_DOWNSTREAM, Reason.FROZEN_LEDGER, Reason.POD_TROUBLE)
+_ALOUD = (
+    Reason.CAPPED_AT_PARTITIONS,
+    Reason.FROZEN_DOWNSTREAM,
+    Reason.FROZEN_LEDGER,
+    Reason.POD_TROUBLE,
+    Reason.SCHEMA_UNCLEAR,
+)
 
 
 def events(

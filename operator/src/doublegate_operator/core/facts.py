@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from doublegate.contract.consumer_status import ConsumerStatus
+    from doublegate.contract.record import Field
     from doublegate_operator.core.reasons import Reason
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Failure",
     "KafkaAuth",
     "KafkaFacts",
+    "LatestSchema",
     "LedgerFacts",
     "Observed",
     "PodFacts",
@@ -111,14 +113,31 @@ class KafkaFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class LatestSchema:
+    """The newest schema of the subject.
+
+    Attributes:
+        version: its number.
+        fields: that it describes, by their paths.
+        unclear: why they can't be told; None when they can.
+    """
+
+    version: int
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    unclear: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RegistryFacts:
     """The subject.
 
     Attributes:
         compatibility: its own level or the registry's; None when the registry says none.
+        latest: its newest schema; None when it has none, or the resource does not say what it reads.
     """
 
     compatibility: str | None
+    latest: LatestSchema | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ class Look:
         schema: of the subject.
         scaling: of the number of pods; None while the number of partitions is not known.
         halt: why nothing may be touched; None when there is no reason.
+        held: the pods as they should be can't read the subject's latest schema, and are not there yet. Paused
+            ones read nothing.
         workload: objects for the pods; none while they can't be decided on.
         rollout: of the pods.
         warning: about lifetimes.
@@ -46,6 +48,7 @@ class Look:
     schema: SchemaPlan
     scaling: ScalingPlan | None
     halt: Finding | None
+    held: bool
     workload: tuple[Object, ...]
     rollout: Finding
     warning: str | None
@@ -56,9 +59,9 @@ def look_at(consumer: IdempotentConsumer, observed: Observed, settings: Operator
     spec, kafka = consumer.spec, observed.kafka
     topics, ledger = plan_topics(spec, kafka), plan_ledger(consumer, observed.ledger)
     known = topics.partitions
-    image = spec.image or settings.consumer_image
+    schema, image = plan_schema(consumer, observed), spec.image or settings.consumer_image
     halt = _halt(consumer, observed, image, ledger, known or spec.kafka.partitions)
-    scaling, workload = None, ()  # type: tuple[ScalingPlan | None, tuple[Object, ...]]
+    scaling, workload, held = None, (), False  # type: tuple[ScalingPlan | None, tuple[Object, ...], bool]
     rolled = Finding("False", Reason.PROGRESSING, "No pod is started yet.")
     if isinstance(kafka, KafkaFacts) and known is not None:
         scaling = plan_scaling(spec, observed, kafka, known)
@@ -66,18 +69,24 @@ def look_at(consumer: IdempotentConsumer, observed: Observed, settings: Operator
             workload = workload_objects(consumer, observed, settings, image, known)
             digest = template_hash(workload)
             rolled = rollout(observed.workload, observed.pods, spec.kafka.topic, known, digest)
+            held = schema.unreadable and not spec.paused and not _runs(observed, digest)
     return Look(
         consumer,
         observed,
         topics,
         ledger,
-        plan_schema(spec, observed.registry),
+        schema,
         scaling,
         halt,
+        held,
         workload,
         rolled,
         ttl_warning(spec),
     )
+
+
+def _runs(observed: Observed, digest: str) -> bool:
+    return observed.workload is not None and observed.workload.config_hash == digest
 
 
 def _halt(

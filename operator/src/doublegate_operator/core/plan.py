@@ -9,6 +9,8 @@ What is done depends on what is known:
 * The ledger is away: nothing is started, for the group may be another's. A workload that is there was given
   its group, so it goes on being kept up, scale-out's freeze included.
 * The registry is away: pods are kept up all the same. They wait for it by themselves and lose nothing.
+* The subject's latest schema has fields that the pods can't read: those that run are kept up, and no others
+  are made unless they are paused. Topics and the subject's level are as specified all the same.
 
 In each case the condition of that part is False with cause and next step, and it is tried again.
 """
@@ -49,7 +51,7 @@ def plan(consumer: IdempotentConsumer, observed: Observed, settings: OperatorSet
         return Plan(status=status, bind=bind, events=said, again=again, changing=bind is not None)
     kafka, scaling = observed.kafka, look.scaling
     wanted: tuple[Object, ...] = ()
-    if scaling is not None and isinstance(kafka, KafkaFacts):
+    if scaling is not None and isinstance(kafka, KafkaFacts) and not look.held:
         wanted = objects(consumer, look.workload, scaling, kafka)
     topics, compatibility = look.topics.changes, look.schema.change
     return Plan(

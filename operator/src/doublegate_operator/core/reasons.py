@@ -54,6 +54,8 @@ class Reason(StrEnum):
     REGISTRY_UNAVAILABLE = "RegistryUnavailable"
     REGISTRY_REFUSED = "RegistryRefused"
     COMPATIBILITY_SET = "CompatibilitySet"
+    FIELD_UNREADABLE = "FieldUnreadable"
+    SCHEMA_UNCLEAR = "SchemaUnclear"
 
     # Pods and their number.
     ROLLING_OUT = "RollingOut"

@@ -31,7 +31,7 @@ def status_of(look: Look) -> ConsumerStatus:
     figures = look.scaling.figures if look.scaling else (former.scaling if former else None)
     able = ready * ((figures.capacity_events_per_second if figures else None) or 0.0)
     partitions = look.topics.partitions or spec.kafka.partitions
-    hashed = template_hash(look.workload) if look.workload else (former.config_hash if former else None)
+    given = template_hash(look.workload) if look.workload and not look.held else None
     return ConsumerStatus(
         observed_generation=generation,
         conditions=conditions(_findings(look), former, generation, observed.now),
@@ -46,7 +46,7 @@ def status_of(look: Look) -> ConsumerStatus:
         filter=filter_figures(spec, partitions, pods),
         ledger=ledger_figures(spec),
         scaling=figures,
-        config_hash=hashed,
+        config_hash=given or (former.config_hash if former else None),
     )
 
 
@@ -72,7 +72,11 @@ def _findings(look: Look) -> dict[ConditionType, Finding]:
 
 def _summary(look: Look, parts: Iterable[Finding]) -> tuple[Finding, Finding, Finding]:
     """Ready, Reconciling and Stalled; the first part that is not in order gives the reason."""
-    stuck = look.halt or (look.topics.finding if look.topics.stuck else None)
+    stuck = (
+        look.halt
+        or (look.topics.finding if look.topics.stuck else None)
+        or (look.schema.finding if look.schema.unreadable else None)
+    )
     if stuck is not None:
         return (
             Finding("False", stuck.reason, stuck.message),
@@ -81,7 +85,7 @@ def _summary(look: Look, parts: Iterable[Finding]) -> tuple[Finding, Finding, Fi
         )
     calm = Finding("False", Reason.AS_SPECIFIED, "Nothing waits for a person.")
     for part in parts:
-        if not part.good:
+        if part.status == "False":
             return (
                 Finding("False", part.reason, part.message),
                 Finding("True", part.reason, part.message),

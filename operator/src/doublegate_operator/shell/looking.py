@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 _once = Once(log)
 _LONGEST = 45.0
-"""Seconds that a part may take. Clients give up after 10; this is for one that does not."""
+"""Seconds that a part may take. Clients give up after 15; this is for one that does not."""
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""The subject's compatibility in the schema registry: observes and sets it."""
+"""The subject in the schema registry: observes its level and its latest schema, and sets the level."""
 
 from __future__ import annotations
 
@@ -18,22 +18,31 @@ from doublegate_operator.core.facts import Failure, RegistryFacts
 from doublegate_operator.core.reasons import Reason
 from doublegate_operator.core.wanted import SetCompatibility
 from doublegate_operator.shell.secrets import secret_failure
+from doublegate_operator.shell.subject_schema import latest_schema
 
 __all__ = ["observe_registry", "set_compatibility"]
 
 T = TypeVar("T")
 
 _SECONDS = 5.0
-"""For one request; at most two are made."""
+"""For one request; at most three are made."""
 _DEFAULTS = {"max.retries": 0, "timeout": _SECONDS}  # the client has no timeout of its own, and sleeps
 
 
 async def observe_registry(consumer: IdempotentConsumer, root: Path) -> RegistryFacts | Failure | None:
-    """The subject's level, or else the registry's; None when the resource names no registry."""
+    """The subject's level, or else the registry's, and what its latest schema describes where that matters.
+
+    None when the resource names no registry.
+    """
     spec, subject = consumer.spec.schema_, consumer.spec.schema_subject
     if spec is None or subject is None:
         return None
-    return await asyncio.to_thread(_with_client, spec, root, lambda client: _observe(client, subject))
+    reads = spec.reads is not None
+
+    def observe(client: SchemaRegistryClient) -> RegistryFacts:
+        return RegistryFacts(_level(client, subject), latest_schema(client, subject) if reads else None)
+
+    return await asyncio.to_thread(_with_client, spec, root, observe)
 
 
 async def set_compatibility(
@@ -64,14 +73,14 @@ def _with_client(spec: SchemaSpec, root: Path, do: Callable[[SchemaRegistryClien
         )
 
 
-def _observe(client: SchemaRegistryClient, subject: str) -> RegistryFacts:
+def _level(client: SchemaRegistryClient, subject: str) -> str | None:
     for name in (subject, None):
         try:
-            return RegistryFacts(str(client.get_compatibility(name)))
+            return str(client.get_compatibility(name))
         except SchemaRegistryError as error:
             if error.http_status_code != HTTPStatus.NOT_FOUND:
                 raise
-    return RegistryFacts(None)
+    return None
 
 
 def _set(client: SchemaRegistryClient, change: SetCompatibility) -> Failure | None:
