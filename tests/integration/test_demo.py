@@ -14,8 +14,20 @@ import pytest
 from tests.helpers import eventually
 
 EVENTS = "4000"
-SECONDS = 170
-pytestmark = pytest.mark.timeout(240)
+SECONDS = 220
+FEATURES = {
+    "own_write_pending",
+    "own_write_shown",
+    "own_write_applied",
+    "own_write_let_go",
+    "backpressure_slows",
+    "backpressure_recovers",
+    "backpressure_complete",
+    "schema_break_found",
+    "schema_break_refused",
+    "schema_growth_passes",
+}
+pytestmark = pytest.mark.timeout(300)
 
 
 @contextmanager
@@ -68,6 +80,7 @@ def test_a_small_run_proves_every_invariant(tmp_path):
     assert told["replayed"] > 0
     assert told["events_per_second"] > 0
     assert told["trace"]["id"]
+    assert told["invariants"].keys() >= FEATURES
     assert "killed consumer-1" in story
     assert "every effect happened once" in story
     eventually(lambda: all_gone(processes))

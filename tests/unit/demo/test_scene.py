@@ -19,12 +19,12 @@ HERE = Endpoints(
 EXAMPLES = examples_directory()
 
 
-@pytest.mark.parametrize("name", ["flights.yaml", "observer.yaml", "first_consumer.yaml"])
+@pytest.mark.parametrize("name", ["flights.yaml", "observer.yaml", "orders.yaml", "first_consumer.yaml"])
 def test_the_examples_are_valid_and_carried_out(name):
     refuse_unsupported(load_consumer(EXAMPLES / name).spec)
 
 
-@pytest.mark.parametrize("name", ["flights.yaml", "observer.yaml"])
+@pytest.mark.parametrize("name", ["flights.yaml", "observer.yaml", "orders.yaml"])
 def test_resolving_changes_the_addresses_and_nothing_else(name):
     before = load_consumer(EXAMPLES / name)
     after = parse_consumer(
@@ -60,11 +60,11 @@ def test_the_observer_only_observes_in_a_group_of_its_own():
     assert observer.kafka.group != flights.kafka.group
 
 
-@pytest.mark.parametrize("name", ["flights", "observer", "first_consumer"])
+@pytest.mark.parametrize("name", ["flights", "observer", "orders", "first_consumer"])
 def test_the_examples_handlers_load(name, monkeypatch):
     monkeypatch.syspath_prepend(str(EXAMPLES))
     handler = load_handler(load_consumer(EXAMPLES / f"{name}.yaml").spec.handler.python)
-    assert handler.batch == (name != "first_consumer")
+    assert handler.batch == (name in {"flights", "observer"})
 
 
 @pytest.mark.parametrize("events", [0, 99, 300_001])

@@ -1,4 +1,4 @@
-"""The processes of the demo: the far side, two consumers, an observer, the publisher."""
+"""The processes of the demo: the far side, the consumers, an observer, the publisher."""
 
 from __future__ import annotations
 
@@ -88,6 +88,16 @@ class Cast:
             self.consumers[name] = Consumer(self._start_consumer(name, file, port), port)
         self._children.wait_for("the share-out of the partitions", self._shared_out, START_SECONDS)
 
+    def start_orders(self) -> None:
+        """Start the orders' consumer and wait until it has its partitions."""
+        kafka, [port] = self._scene.orders.spec.kafka, free_ports(1)
+        self._start_consumer("orders", self._scene.orders_file, port)
+        self._children.wait_for(
+            "the start of the orders' consumer",
+            lambda: at_work(port, kafka.topic) == kafka.partitions,
+            START_SECONDS,
+        )
+
     def shares(self) -> dict[str, int]:
         """How many partitions of the source each consumer works on."""
         topic = self._scene.flights.spec.kafka.topic
@@ -163,5 +173,6 @@ class Cast:
             names.FAILING: str(settings.shares.failing),
             names.CALLS: str(settings.shares.calls),
             names.REPAIRED: str(settings.repaired),
+            names.SLOW: str(settings.slow),
         }
         return self._children.start(name, arguments, cwd=settings.home, env=env)

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 
 from doublegate.demo.errors import DeadlineExceeded, ProcessDied
 from doublegate.demo.records import far_side
-from doublegate.demo.scene import REPLAY_PARTITIONS
+from doublegate.demo.scene import watch_of
 from doublegate.demo.view import Snapshot
-from doublegate.demo.watch import GroupWatch, Progress, rejected
+from doublegate.demo.watch import Progress, rejected
 from doublegate.local.errors import tail
 from doublegate.local.model import Health
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from doublegate.contract.resource import IdempotentConsumer
     from doublegate.demo.cast import Cast
     from doublegate.demo.processes import Children
     from doublegate.demo.scene import Scene
@@ -62,8 +61,8 @@ class Follower:
     ) -> None:
         self._cast, self._children, self._servers, self._view = cast, children, servers, view
         self._planned, self._ends = planned, ends
-        self._group = _watch(scene, scene.flights)
-        self._observer = _watch(scene, scene.observer)
+        self._group = watch_of(scene, scene.flights)
+        self._observer = watch_of(scene, scene.observer)
         self._recent: deque[tuple[float, int]] = deque(maxlen=RATE_TICKS)
         self._observed = 0
         self.began = time.monotonic()
@@ -136,9 +135,3 @@ def check_servers(servers: Iterable[ServiceStatus]) -> None:
                 f"{server.service} died while the demo ran; its log is {server.log}, which ends with:\n"
                 f"{tail(Path(server.log))}"
             )
-
-
-def _watch(scene: Scene, consumer: IdempotentConsumer) -> GroupWatch:
-    spec = consumer.spec
-    topics = {spec.kafka.topic: spec.kafka.partitions, spec.replay_topic: REPLAY_PARTITIONS}
-    return GroupWatch(scene.kafka, spec.kafka.group, topics)

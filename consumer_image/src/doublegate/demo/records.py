@@ -82,4 +82,4 @@ def _letters(scene: Scene) -> list[Letter]:
 
 
 def _database(scene: Scene) -> psycopg.Connection[Any]:
-    return psycopg.connect(scene.endpoints.postgres_url or "", connect_timeout=CONNECT_SECONDS)
+    return psycopg.connect(scene.database, connect_timeout=CONNECT_SECONDS)

@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from doublegate.contract.resource import IdempotentConsumer, load_consumer
+from doublegate.demo.watch import GroupWatch
 from doublegate.schemas import Registry
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from doublegate.demo.settings import Settings
     from doublegate.local.model import Endpoints
 
-__all__ = ["REPLAY_PARTITIONS", "Scene", "set_scene"]
+__all__ = ["FIRST_ADDRESS", "FIRST_ORDER", "REPLAY_PARTITIONS", "Scene", "set_scene", "watch_of"]
 
 SECRET = "postgres"  # noqa: S105 - a name
 CALL_SECONDS = 30.0
@@ -31,7 +32,10 @@ ROOM_FOR_HEADERS = 64 << 10
 REPLAY_PARTITIONS = 1
 """The assignor counts all of a group alike: with as many of these, one member might get nothing else."""
 
-TABLE = """
+FIRST_ORDER, FIRST_ADDRESS = "order-0", "Porto"
+"""What the read model of the orders has from the start."""
+
+TABLES = """
 DROP TABLE IF EXISTS departures;
 CREATE TABLE departures (
     place bigserial,             -- the order in which they were performed
@@ -39,7 +43,9 @@ CREATE TABLE departures (
     aircraft text NOT NULL,
     sequence integer NOT NULL,
     owner text NOT NULL
-)
+);
+DROP TABLE IF EXISTS orders;
+CREATE TABLE orders (id text PRIMARY KEY, address text NOT NULL)
 """
 
 _log = logging.getLogger(__name__)
@@ -53,6 +59,7 @@ class Scene:
         endpoints: the servers.
         flights: the consumer under proof, and its resolved file.
         observer: the one that only observes, and its file.
+        orders: the one of the parts after the flights, and its file.
         secrets: root of the secret files.
     """
 
@@ -61,6 +68,8 @@ class Scene:
     flights_file: Path
     observer: IdempotentConsumer
     observer_file: Path
+    orders: IdempotentConsumer
+    orders_file: Path
     secrets: Path
 
     @property
@@ -68,23 +77,29 @@ class Scene:
         """Librdkafka's settings for a client."""
         return {"bootstrap.servers": self.flights.spec.kafka.bootstrap_servers}
 
+    @property
+    def database(self) -> str:
+        """The connection string of PostgreSQL."""
+        return self.endpoints.postgres_url or ""
+
 
 def set_scene(settings: Settings, endpoints: Endpoints) -> Scene:
     """Write the files and create what the servers have to hold."""
     secrets = settings.home / "secrets"
     _write_secret(secrets / SECRET / "dsn", endpoints.postgres_url or "")
     resolved: list[tuple[IdempotentConsumer, Path]] = []
-    for name in ("flights.yaml", "observer.yaml"):
+    for name in ("flights.yaml", "observer.yaml", "orders.yaml"):
         consumer = resolve(load_consumer(settings.examples / name), endpoints, traces=settings.traces)
         file = settings.home / name
         file.write_text(yaml.safe_dump(consumer.model_dump(mode="json", by_alias=True, exclude_none=True)))
         resolved.append((consumer, file))
-    (flights, flights_file), (observer, observer_file) = resolved
-    create_topics(flights, observer)
+    (flights, flights_file), (observer, observer_file), (orders, orders_file) = resolved
+    create_topics(flights, observer, orders)
     register_schema(flights, settings.examples / "flight.avsc")
     with psycopg.connect(endpoints.postgres_url or "", connect_timeout=int(CALL_SECONDS)) as connection:
-        connection.execute(TABLE)
-    return Scene(endpoints, flights, flights_file, observer, observer_file, secrets)
+        connection.execute(TABLES)
+        connection.execute("INSERT INTO orders (id, address) VALUES (%s, %s)", (FIRST_ORDER, FIRST_ADDRESS))
+    return Scene(endpoints, flights, flights_file, observer, observer_file, orders, orders_file, secrets)
 
 
 def resolve(consumer: IdempotentConsumer, endpoints: Endpoints, *, traces: bool) -> IdempotentConsumer:
@@ -138,6 +153,13 @@ def register_schema(consumer: IdempotentConsumer, file: Path) -> int:
         raise ValueError(f"{consumer.metadata.name} has no schema section")
     registry = Registry(schema.registry_url)
     return registry.register(subject, file.read_text(), "AVRO", schema.compatibility.value)
+
+
+def watch_of(scene: Scene, consumer: IdempotentConsumer) -> GroupWatch:
+    """Watches a consumer's group, with its replays."""
+    spec = consumer.spec
+    topics = {spec.kafka.topic: spec.kafka.partitions, spec.replay_topic: REPLAY_PARTITIONS}
+    return GroupWatch(scene.kafka, spec.kafka.group, topics)
 
 
 def _write_secret(path: Path, value: str) -> None:

@@ -8,16 +8,17 @@ from pathlib import Path
 from doublegate.demo.errors import DemoError
 from doublegate.demo.plan import Shares
 
-__all__ = ["CALLS", "EVENTS", "FAILING", "FAR_SIDE_URL", "REPAIRED", "Settings", "examples_directory"]
+__all__ = ["CALLS", "EVENTS", "FAILING", "FAR_SIDE_URL", "REPAIRED", "SLOW", "Settings", "examples_directory"]
 
 EVENTS = 100_000
 """What two busy cores manage within a minute, with the servers on the same machine."""
 
-# How the handler in examples/ learns its part.
+# How the handlers in examples/ learn their part.
 FAR_SIDE_URL = "FLIGHTS_FAR_SIDE"
 FAILING = "FLIGHTS_FAILING"
 REPAIRED = "FLIGHTS_REPAIRED"
 CALLS = "FLIGHTS_CALLS"
+SLOW = "ORDERS_SLOW"
 
 
 def examples_directory() -> Path:
@@ -69,3 +70,8 @@ class Settings:
     def repaired(self) -> Path:
         """The handler is repaired when this file is there."""
         return self.home / "handler-repaired"
+
+    @property
+    def slow(self) -> Path:
+        """The orders' handler is slow while this file is there."""
+        return self.home / "orders-slow"

@@ -1,4 +1,4 @@
-"""Runs the demo: scene, processes, crash, records, proof, repair, replay, proof."""
+"""Runs the demo: scene, processes, crash, records, proof, repair, replay, proof; then the features' parts."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from doublegate.deadletters.replay import Replay, ReplayReport
 from doublegate.deadletters.selection import Selection
 from doublegate.demo.cast import OBSERVER, Cast
 from doublegate.demo.follow import Follower
+from doublegate.demo.own_writes import show_own_write
 from doublegate.demo.processes import Children
 from doublegate.demo.proof import Records, prove, prove_replayed
 from doublegate.demo.publish import plan_of
 from doublegate.demo.records import far_side, read_records
 from doublegate.demo.report import Rates, Report
 from doublegate.demo.scene import Scene, set_scene
+from doublegate.demo.schema_change import show_schema_changes
+from doublegate.demo.slowdown import show_slowdown
 from doublegate.demo.traces import find_trace
 from doublegate.local.model import Service
 from doublegate.local.stack import Stack
 
 if TYPE_CHECKING:
     from doublegate.demo.plan import Plan
+    from doublegate.demo.proof import Invariant
     from doublegate.demo.settings import Settings
     from doublegate.demo.view import View
     from doublegate.demo.watch import Progress
@@ -76,6 +80,7 @@ def tell(settings: Settings, view: View) -> Report:
                 plan=plan,
                 scene=scene,
                 cast=cast,
+                children=children,
                 follower=follower,
                 began=began,
             ).tell()
@@ -92,11 +97,13 @@ class _Story:
         plan: Plan,
         scene: Scene,
         cast: Cast,
+        children: Children,
         follower: Follower,
         began: float,
     ) -> None:
         self._settings, self._view, self._plan, self._scene = settings, view, plan, scene
-        self._cast, self._follower, self._began = cast, follower, began
+        self._cast, self._children = cast, children
+        self._follower, self._began = follower, began
 
     def tell(self) -> Report:
         """From the first event to the last proof."""
@@ -112,6 +119,7 @@ class _Story:
         proven = [
             *prove(self._plan, first, self._settings.shares.calls),
             *prove_replayed(self._plan, first, last, self._settings.shares.calls),
+            *self._features(),
         ]
         self._cast.scrape()
         return Report(
@@ -143,6 +151,14 @@ class _Story:
         self._view.step(
             f"killed {VICTIM} (pid {victim.child.pid}) with SIGKILL; its partitions move to the other one"
         )
+
+    def _features(self) -> list[Invariant]:
+        settings, scene, view = self._settings, self._scene, self._view
+        return [
+            *show_own_write(scene, view, self._cast.start_orders),  # first: it needs the consumer stopped
+            *show_slowdown(settings, scene, view, self._children),
+            *show_schema_changes(settings, scene, view),
+        ]
 
     def _drained(self, now: Progress) -> bool:
         return bool(self._cast.published()["finished"]) and now.lag == 0

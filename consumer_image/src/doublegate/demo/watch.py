@@ -34,6 +34,11 @@ class Progress:
     done: int
     lag: int
 
+    @property
+    def end(self) -> int:
+        """How many records its topics have had."""
+        return self.done + self.lag
+
 
 class GroupWatch:
     """Asks the brokers for a group's committed offsets and its topics' ends.
