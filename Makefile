@@ -12,7 +12,7 @@ RUN := .venv/bin/python -m
 # Tests create and delete: a KUBECONFIG of the shell, which may be production's, is not meant by it.
 CHOSEN := $(if $(filter command line,$(origin KUBECONFIG)),$(abspath $(KUBECONFIG)))
 
-.PHONY: help setup format check render unit integration fault-selection test demo faults bench bench-peers bench-operator cluster cluster-down images cluster-test operator-test clean
+.PHONY: help setup format check render unit integration fault-selection test demo faults bench bench-peers bench-operator bench-flow cluster cluster-down images cluster-test operator-test clean
 
 help:  ## this page
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -75,6 +75,9 @@ bench-peers: setup  ## the same, against usual libraries in an environment of th
 
 bench-operator: setup  ## 200 resources on a real API server: from cold, after a restart, after drift
 	$(RUN) tests.benchmarks.operators
+
+bench-flow: setup  ## a spike into ten groups, one of them slow, then a downstream that degrades: FLOW="--rate 50"
+	$(RUN) tests.benchmarks.flow $(FLOW)
 
 cluster: setup  ## a real Kubernetes cluster of one node here; root on Linux, no container engine
 	$(RUN) tools.cluster up
