@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["PAYLOAD_BYTES", "Load", "Sent"]
 
 PAYLOAD_BYTES = 8192
-"""So large that the reservoir and what Kafka's client prefetches, 32 MiB, are full in the warm-up."""
+"""So large that the warm-up fills the reservoir and the 32 MiB that Kafka's client prefetches."""
 TICK_SECONDS = 0.005
 STOP_SECONDS = 30.0
 
