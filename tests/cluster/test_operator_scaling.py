@@ -1,4 +1,4 @@
-"""The number of pods follows the lag, through the real KEDA; a slow downstream gets no more of them."""
+"""The number of pods follows the lag, through the real KEDA: from none to the most, and down one by one."""
 
 from __future__ import annotations
 
