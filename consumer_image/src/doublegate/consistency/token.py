@@ -73,7 +73,8 @@ class Tokens:
 
     def encode(self, token: Token) -> str:
         """The token as text of `A-Z a-z 0-9 - _`."""
-        return _sealed(_body(token, signed=self._key is not None), self._key)
+        body = self._body(token)
+        return _text(body if self._key is None else body + _mac(body, self._key))
 
     def decode(self, text: str) -> Token:
         """The token that `encode` made such a text of.
@@ -85,7 +86,7 @@ class Tokens:
             raise UnusableToken(f"a token of {len(text)} characters is none; go on without it")
         try:
             raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-            body, key = self._verified(raw)
+            body = self._verified(raw)
             partition, at = _read_varint(body, 1, 31)
             offset, at = _read_varint(body, at, 63)
             end = at + 1 + body[at]
@@ -94,44 +95,40 @@ class Tokens:
             raise UnusableToken(f"not a token, or damaged ({error}); go on without it") from error
         token = Token(topic, partition, offset, event_id)
         # base64 and varints have several ways to write one thing; only ours is taken
-        if not (topic and event_id) or _sealed(_body(token, signed=key is not None), key) != text:
+        if not (topic and event_id) or self._body(token) != body or _text(raw) != text:
             raise UnusableToken("not a token as this library writes it; go on without it")
         return token
 
-    def _verified(self, raw: bytes) -> tuple[bytes, bytes | None]:
-        """What is signed, and the key that did."""
+    def _verified(self, raw: bytes) -> bytes:
         if self._key is None:
             if raw[:1] != _PLAIN:
                 raise ValueError("it is signed, and there is no key here" if raw[:1] == _SIGNED else "kind")
-            return raw, None
+            return raw
         body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
-        if body[:1] == _SIGNED:
-            for key in self._taken:
-                if hmac.compare_digest(mac, _mac(body, key)):
-                    return body, key
-        raise ValueError("its signature is missing or not of this key")
+        if body[:1] != _SIGNED or not any(hmac.compare_digest(mac, _mac(body, key)) for key in self._taken):
+            raise ValueError("its signature is missing or not of this key")
+        return body
 
-
-def _body(token: Token, *, signed: bool) -> bytes:
-    topic = token.topic.encode()
-    return b"".join(
-        (
-            _SIGNED if signed else _PLAIN,
-            varint(token.partition),
-            varint(token.offset),
-            bytes((len(topic),)),
-            topic,
-            token.event_id.encode(),
+    def _body(self, token: Token) -> bytes:
+        topic = token.topic.encode()
+        return b"".join(
+            (
+                _PLAIN if self._key is None else _SIGNED,
+                varint(token.partition),
+                varint(token.offset),
+                bytes((len(topic),)),
+                topic,
+                token.event_id.encode(),
+            )
         )
-    )
 
 
-def _sealed(body: bytes, key: bytes | None) -> str:
-    return urlsafe_b64encode(body + _mac(body, key)).rstrip(b"=").decode()
+def _text(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _mac(body: bytes, key: bytes | None) -> bytes:
-    return b"" if key is None else hmac.digest(key, _CONTEXT + body, "sha256")[:_MAC_BYTES]
+def _mac(body: bytes, key: bytes) -> bytes:
+    return hmac.digest(key, _CONTEXT + body, "sha256")[:_MAC_BYTES]
 
 
 def _read_varint(data: bytes, at: int, bits: int) -> tuple[int, int]:
