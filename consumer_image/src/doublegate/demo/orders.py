@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import psycopg
-
 if TYPE_CHECKING:
     from doublegate.demo.scene import Scene
 
 __all__ = ["address_of", "order_event", "orders_stored"]
-
-CONNECT_SECONDS = 10
 
 
 def order_event(order: str, address: str) -> bytes:
@@ -22,13 +18,13 @@ def order_event(order: str, address: str) -> bytes:
 
 def address_of(scene: Scene, order: str) -> str:
     """An order's address in the read model; empty when it has none."""
-    with psycopg.connect(scene.database, connect_timeout=CONNECT_SECONDS) as connection:
+    with scene.connect() as connection:
         row = connection.execute("SELECT address FROM orders WHERE id = %s", (order,)).fetchone()
     return row[0] if row else ""
 
 
 def orders_stored(scene: Scene) -> int:
     """How many orders the read model has."""
-    with psycopg.connect(scene.database, connect_timeout=CONNECT_SECONDS) as connection:
+    with scene.connect() as connection:
         row = connection.execute("SELECT count(*) FROM orders").fetchone()
     return row[0] if row else 0

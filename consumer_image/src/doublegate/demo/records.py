@@ -6,8 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
-import psycopg
-
 from doublegate.contract.identity import header_reader
 from doublegate.deadletters.letters import read_letters
 from doublegate.demo.proof import Letter, Records
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["far_side", "read_records", "rows_written"]
 
 CALL_SECONDS = 20
-CONNECT_SECONDS = 10
 
 ROWS = "SELECT event_id, count(*) FROM departures GROUP BY event_id"
 MISORDERED = """
@@ -39,7 +36,7 @@ def read_records(scene: Scene, far_side_url: str, *, order: bool) -> Records:
         order: look at the order as well; a replay comes late by nature.
     """
     effects = far_side(far_side_url, "effects")["performed"]
-    with _database(scene) as connection:
+    with scene.connect() as connection:
         rows = dict(connection.execute(ROWS).fetchall())
         misordered = [row[0] for row in connection.execute(MISORDERED).fetchall()] if order else []
     return Records(
@@ -53,7 +50,7 @@ def read_records(scene: Scene, far_side_url: str, *, order: bool) -> Records:
 
 def rows_written(scene: Scene) -> int:
     """How many rows the primary database has."""
-    with _database(scene) as connection:
+    with scene.connect() as connection:
         row = connection.execute("SELECT count(*) FROM departures").fetchone()
     return row[0] if row else 0
 
@@ -79,7 +76,3 @@ def _letters(scene: Scene) -> list[Letter]:
         )
         for letter in read_letters(scene.kafka, spec.dlq_topic, header_reader(spec.identity))
     ]
-
-
-def _database(scene: Scene) -> psycopg.Connection[Any]:
-    return psycopg.connect(scene.database, connect_timeout=CONNECT_SECONDS)

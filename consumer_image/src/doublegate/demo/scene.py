@@ -27,6 +27,7 @@ __all__ = ["FIRST_ADDRESS", "FIRST_ORDER", "REPLAY_PARTITIONS", "Scene", "set_sc
 
 SECRET = "postgres"  # noqa: S105 - a name
 CALL_SECONDS = 30.0
+CONNECT_SECONDS = 10
 LARGEST_EVENT = 1 << 20
 ROOM_FOR_HEADERS = 64 << 10
 REPLAY_PARTITIONS = 1
@@ -81,6 +82,10 @@ class Scene:
     def database(self) -> str:
         """The connection string of PostgreSQL."""
         return self.endpoints.postgres_url or ""
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """A connection to it."""
+        return psycopg.connect(self.database, connect_timeout=CONNECT_SECONDS)
 
 
 def set_scene(settings: Settings, endpoints: Endpoints) -> Scene:
