@@ -84,7 +84,9 @@ class ValkeyPair:
 
     def fail_over(self) -> None:
         """The replica is promoted, and lacks the last second of writes."""
-        self._revive()
+        if self._handles[1 - self._primary].process() is None:  # an earlier one killed it
+            self.resume()  # a stopped primary has nothing to give
+            self._restore_follower()
         old, new = self._primary, 1 - self._primary
         with self._client(new) as client:
             client.replicaof("NO", "ONE")
@@ -97,17 +99,15 @@ class ValkeyPair:
         """As it was: a primary, and a replica that has all of it."""
         self.proxy.mend()
         self.empty()
-        self._revive()
-        self._follow()
+        self._restore_follower()
 
-    def _revive(self) -> None:
-        """A follower that a failover killed comes back without its data, and gets the primary's."""
+    def _restore_follower(self) -> None:
+        """It runs, without its data if it was killed, and gets the primary's."""
         follower = 1 - self._primary
         if self._handles[follower].process() is None:
-            self.resume()  # a stopped primary has nothing to give
             shutil.rmtree(self._sites[follower].data, ignore_errors=True)
             self._handles[follower] = self._start(follower)
-            self._follow()
+        self._follow()
 
     def _start(self, number: int) -> Handle:
         # The defaults but for the speed of a full resync, which waits for more replicas.
