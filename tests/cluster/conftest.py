@@ -7,6 +7,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from lightkube.generic_resource import get_generic_resource
 
 from tests.cluster import platform as shared
 from tests.cluster.access import Cluster, NoCluster, connect
@@ -35,6 +36,13 @@ def cluster() -> Cluster:
         pytest.skip(f"no cluster: {error}")
     remove_leftovers(found)
     return found
+
+
+@pytest.fixture
+def keda(cluster: Cluster) -> None:
+    """The test skips where there is none."""
+    if get_generic_resource("keda.sh/v1alpha1", "ScaledObject") is None:
+        pytest.skip("this cluster has no KEDA")
 
 
 @pytest.fixture(scope="session")

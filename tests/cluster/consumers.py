@@ -123,7 +123,7 @@ class PodConsumer:
             self.name,
             namespace.cluster.images["consumer"],
             resource,
-            {"handlers.py": (IN_PODS / "handlers.py").read_text()},
+            handlers_code(),
             env=env or {},
             replicas=replicas,
             memory=memory,
@@ -157,6 +157,11 @@ class PodConsumer:
         """Wait until every wanted pod is Ready; returns them."""
         self._namespace.wait_rolled_out(self.name, seconds=seconds)
         return self._namespace.pods(self.name)
+
+
+def handlers_code() -> dict[str, str]:
+    """The file that the handlers of these tests are in."""
+    return {"handlers.py": (IN_PODS / "handlers.py").read_text()}
 
 
 def addresses(endpoints: Endpoints) -> Object:

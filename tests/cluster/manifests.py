@@ -79,6 +79,18 @@ def deployment(
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
 
 
+def job(name: str, one: Object, volumes: Sequence[Object]) -> Object:
+    """A Job of one container that is tried once."""
+    pod = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "containers": [one],
+        "volumes": list(volumes),
+    }
+    spec = {"backoffLimit": 0, "template": {"spec": pod}}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}
+
+
 def service(name: str, *ports: int) -> Object:
     """A Service of the pods with the label `app` of its name."""
     return {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.cluster import manifests as m
-from tests.cluster.consumers import IN_PODS, addresses
+from tests.cluster.consumers import addresses, handlers_code
 from tests.consumers import Group, merged
 from tests.helpers import eventually
 from tools import builds
@@ -99,8 +99,7 @@ class Operated:
             f"handlers:{handler}", **merged(merged(usual, addresses(platform.inside)), spec)
         )
         self.resource: m.Object = {**resource, "metadata": {"name": self.name}}
-        code = {"handlers.py": (IN_PODS / "handlers.py").read_text()}
-        namespace.apply(m.config_map(CODE, code))
+        namespace.apply(m.config_map(CODE, handlers_code()))
         self.apply()
 
     def apply(self, **spec: Any) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.cimpl import NewTopic
-from lightkube.generic_resource import get_generic_resource
 
 from tests.cluster import manifests as m
 from tests.consumers import Group
@@ -28,9 +27,8 @@ THRESHOLD = 10
 SECONDS = 120.0
 
 
+@pytest.mark.usefixtures("keda")
 def test_a_deployment_follows_the_lag(namespace: Namespace, platform: Platform, tmp_path: Path) -> None:
-    if get_generic_resource("keda.sh/v1alpha1", "ScaledObject") is None:
-        pytest.skip("this cluster has no KEDA")
     group = Group(platform.outside, f"t-{uuid.uuid4().hex[:10]}", tmp_path)
     topic = NewTopic(group.topic, num_partitions=PARTITIONS, replication_factor=1)
     group.admin.create_topics([topic])[group.topic].result(30)

@@ -6,7 +6,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from lightkube.generic_resource import get_generic_resource
 
 from tests.cluster.consumers import FarSide
 from tests.cluster.operated import Operated, install_crds, install_operator
@@ -27,10 +26,8 @@ SECONDS = 180.0
 
 
 @pytest.fixture
-def operated(namespace: Namespace) -> Namespace:
+def operated(namespace: Namespace, keda: None) -> Namespace:
     """A namespace with an operator, in a cluster with KEDA."""
-    if get_generic_resource("keda.sh/v1alpha1", "ScaledObject") is None:
-        pytest.skip("this cluster has no KEDA")
     install_crds(namespace)
     install_operator(namespace)
     return namespace

@@ -128,18 +128,7 @@ def _replay(namespace: Namespace) -> m.Object:
         {"name": "resource", "configMap": {"name": CONSUMER}},
         {"name": "secret-postgres", "secret": {"secretName": f"{CONSUMER}-postgres"}},
     ]
-    pod = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "containers": [one],
-        "volumes": volumes,
-    }
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": "replay"},
-        "spec": {"backoffLimit": 0, "template": {"spec": pod}},
-    }
+    return m.job("replay", one, volumes)
 
 
 def _order(settings: Settings, scene: Scene) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from lightkube.generic_resource import get_generic_resource
 
 from doublegate.local.errors import LocalStackError
 from tests.cluster.pulumi.stacks import SERVERS
@@ -19,10 +18,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def home(cluster: Cluster, new_namespace: Callable[..., Namespace]) -> Namespace:
+def home(
+    cluster: Cluster,
+    keda: None,
+    new_namespace: Callable[..., Namespace],
+) -> Namespace:
     """The stack's namespace; it is there before the stack, so that its end is sure and a failure shows it."""
-    if get_generic_resource("keda.sh/v1alpha1", "ScaledObject") is None:
-        pytest.skip("this cluster has no KEDA")
     try:
         builds.provide(builds.PULUMI, print)
     except LocalStackError as error:

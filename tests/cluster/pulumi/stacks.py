@@ -8,7 +8,7 @@ from urllib.request import urlopen
 
 from tests.cluster import manifests as m
 from tests.cluster.access import PUBLIC
-from tests.cluster.consumers import IN_PODS
+from tests.cluster.consumers import IN_PODS, handlers_code
 from tests.unit.infra.stacks import configuration
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def consumer(far_side: str) -> dict[str, Any]:
 
 def handlers() -> m.Object:
     """The code that the consumer mounts."""
-    return m.config_map("handlers", {"handlers.py": (IN_PODS / "handlers.py").read_text()})
+    return m.config_map("handlers", handlers_code())
 
 
 def status(home: Namespace) -> dict[str, Any]:
@@ -87,19 +87,8 @@ def send(home: Namespace, outputs: dict[str, Any], ids: list[str], secure: bool)
         env=env,
         volumes={"code": "/app"} | ({"login": "/etc/login"} if secure else {}),
     )
-    pod = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "containers": [one],
-        "volumes": [{"name": "code", "configMap": {"name": "sender"}}, *login],
-    }
-    job = {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": "sender"},
-        "spec": {"backoffLimit": 0, "template": {"spec": pod}},
-    }
-    home.apply(m.config_map("sender", script), job)
+    volumes = [{"name": "code", "configMap": {"name": "sender"}}, *login]
+    home.apply(m.config_map("sender", script), m.job("sender", one, volumes))
     home.kubectl("wait", "--for=condition=Complete", "job/sender", "--timeout=55s")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from infra.addresses import JAEGER
 from tests.cluster.consumers import FarSide
 from tests.cluster.pulumi.engine import Engine
 from tests.cluster.pulumi.stacks import (
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(900)
 
 SECONDS = 180.0
-JAEGER = 16686
 
 
 @pytest.fixture(params=["plain", "secure"])
