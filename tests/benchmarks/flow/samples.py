@@ -113,6 +113,10 @@ class Samples:
         """That, per second."""
         return self.grown(count) / (self.all[-1].at - self.all[0].at)
 
+    def done(self, name: str) -> float:
+        """What a group worked off."""
+        return self.grown(lambda one: one.groups[name].done)
+
     def done_rate(self, name: str) -> float:
         """What a group worked off, per second."""
         return self.rate(lambda one: one.groups[name].done)

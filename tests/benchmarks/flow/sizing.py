@@ -37,7 +37,7 @@ class Cost:
 def cost(spike: Samples) -> Cost:
     """From the events of a spike."""
     first, last = spike.all[0], spike.all[-1]
-    done = {name: last.groups[name].done - first.groups[name].done for name in first.groups}
+    done = {name: spike.done(name) for name in first.groups}
     used = sum(last.groups[name].cpu - first.groups[name].cpu for name in spike.quick)
     out = sum(done.values())
     servers = {name: (last.servers[name] - before) / out for name, before in first.servers.items()}

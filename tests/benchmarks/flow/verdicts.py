@@ -67,9 +67,8 @@ def absorbs(spike: Samples, most: int) -> Verdict:
 def not_slowed(phase: Samples, claim: str) -> Verdict:
     """Every quick group did what was written while the slow one did not."""
     written = phase.grown(lambda one: one.written)
-    shares = {name: (g[-1].done - g[0].done) / written for name in phase.quick if (g := phase.group(name))}
-    slowest = min(shares.values())
-    slow = (phase.slow_group[-1].done - phase.slow_group[0].done) / written
+    slowest = min(phase.done(name) for name in phase.quick) / written
+    slow = phase.done(phase.slow) / written
     return Verdict(
         claim,
         f"each did {KEPT_UP:.0%} of what was written",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from doublegate.contract.flow_board import FlowBoard
 from doublegate.contract.flow_signal import GAIN, INTERVAL
+from tests.benchmarks.flow.turns import turns
 from tests.unit.contract.flow import signal
 
 STEP = 0.1
@@ -44,19 +45,6 @@ def lags(
         lag_curve.append(lag)
         rate_curve.append(each * producers)
     return lag_curve, rate_curve
-
-
-def turns(curve: list[float], ripple: float) -> int:
-    """How often the curve turns around by more than `ripple`."""
-    count, extreme, direction = 0, curve[0], 0
-    for value in curve:
-        if direction >= 0 and value < extreme - ripple:
-            count, extreme, direction = count + (direction > 0), value, -1
-        elif direction <= 0 and value > extreme + ripple:
-            count, extreme, direction = count + (direction < 0), value, 1
-        elif (value - extreme) * direction > 0:
-            extreme = value
-    return count
 
 
 @settings(max_examples=40, deadline=None)
