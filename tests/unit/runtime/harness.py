@@ -42,7 +42,6 @@ class Engine:
 
     reported: list[Unit] = field(default_factory=list)
     late: list[tuple[Record, Attempt]] = field(default_factory=list)
-    observed: list[tuple[float, int]] = field(default_factory=list)
     produced: list[Any] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
     lease: Callable[[], bool] = lambda: True
@@ -73,7 +72,6 @@ class Engine:
             "lease": self,
             "report": self.report,
             "late": self.tell_late,
-            "observe": lambda seconds, events: self.observed.append((seconds, events)),
             "produce": self.produced.extend,
             **terms,
         }

@@ -26,6 +26,28 @@ def test_a_few_failures_are_no_share(breaker: Breaker) -> None:
     assert breaker.open
 
 
+def test_failures_alone_open_it_although_the_window_was_good(breaker: Breaker) -> None:
+    breaker.record(0.0, 5000, 0)
+    for n in range(19):
+        breaker.record(1 + n / 100, 1, 1)
+    breaker.record(1.19, 2, 1)  # one effect: no outage
+    for n in range(19):
+        breaker.record(1.2 + n / 100, 100, 100)
+        assert not breaker.open
+    breaker.record(1.4, 1, 1)
+    assert breaker.open
+
+
+def test_what_failed_in_a_row_before_it_closed_is_forgotten(breaker: Breaker) -> None:
+    for _ in range(20):
+        breaker.record(0.0, 1, 1)
+    for n in range(3):
+        breaker.record(1.0 + n, 1, 0)
+    for _ in range(19):
+        breaker.record(4.0, 1, 1)
+    assert not breaker.open
+
+
 def test_old_failures_are_forgotten(breaker: Breaker) -> None:
     breaker.record(0.0, 19, 19)
     breaker.record(11.0, 19, 0)
@@ -63,5 +85,6 @@ def test_real_poison_drains_at_a_capped_rate(breaker: Breaker) -> None:
 
 def test_never_opens_where_every_failure_is_wanted() -> None:
     breaker = Breaker(BreakerSpec.model_validate({"failureRatio": 1}))
-    breaker.record(0.0, 1000, 1000)
+    for _ in range(100):
+        breaker.record(0.0, 10, 10)
     assert not breaker.open

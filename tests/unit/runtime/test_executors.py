@@ -89,7 +89,7 @@ def test_done_in_order_with_one_report(engine: Engine, form: str) -> None:
     assert calls.seen == [str(n) for n in range(50)]
     assert [r.attempt for r in records] == [1] * 50
     assert len(engine.reported) == 1
-    assert [events for _, events in engine.observed] == [50]
+    assert [unit.events for unit in engine.reported] == [50]
 
 
 @pytest.mark.parametrize("form", SINGLE)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from doublegate.contract.work_spec import ConcurrencySpec
 from doublegate.runtime.pace import ClaimAhead, Concurrency
 
@@ -32,19 +34,70 @@ def test_a_quick_handler_needs_no_more_threads_but_larger_units() -> None:
 
 
 def test_shrinks_on_trouble_and_on_slowness_but_not_below_its_minimum() -> None:
-    pace = made(2, 16)
-    for _ in range(500):
-        pace.ended(0.05, 1, pace.limit, trouble=False)
-    pace.ended(0.05, 1, pace.limit, trouble=True)
-    assert pace.limit == 11
-    for _ in range(20):
+    pace = grown(made(2, 16))
+    for _ in range(8):
+        pace.ended(0.05, 1, pace.limit, trouble=True)
+    assert 12 <= pace.limit < 16
+    for _ in range(100):
         pace.ended(0.05, 1, pace.limit, trouble=True)
     assert pace.limit == 2
-    for _ in range(500):
-        pace.ended(0.05, 1, pace.limit, trouble=False)
-    for _ in range(5):
+    pace = grown(made(2, 16))
+    for _ in range(60):
         pace.ended(0.5, 1, pace.limit, trouble=False)
-    assert pace.limit < 16
+    assert 2 <= pace.limit <= 8
+
+
+def grown(pace: Concurrency, seconds: float = 0.05) -> Concurrency:
+    for _ in range(3000):
+        pace.ended(seconds, 1, pace.limit, trouble=False)
+    return pace
+
+
+def test_one_pause_of_the_machine_is_one_cut_and_not_one_for_each_call_that_it_held_up() -> None:
+    pace = grown(made(1, 64))
+    for _ in range(pace.limit):
+        pace.ended(1.05, 1, 64, trouble=False)
+    assert pace.limit >= 45
+    calls = 0
+    while pace.limit < 64:
+        pace.ended(0.05, 1, pace.limit, trouble=False)
+        calls += 1
+    assert calls < 64 * 64
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.003, 30.0])
+def test_what_failed_calls_took_is_no_measure_of_those_that_work(seconds: float) -> None:
+    pace = grown(made(), 0.12)
+    for _ in range(500):
+        pace.ended(seconds, 1, pace.limit, trouble=True)
+    assert pace.limit == 1
+    assert pace.latency == pytest.approx(0.12)
+    rounds = 0
+    while pace.limit < 8:
+        for _ in range(pace.limit):
+            pace.ended(0.12, 1, pace.limit, trouble=False)
+        rounds += 1
+    assert rounds <= 20
+
+
+def test_a_few_failures_among_many_calls_leave_the_limit_where_it_is() -> None:
+    pace = grown(made(1, 32))
+    for n in range(3000):
+        pace.ended(0.05, 1, pace.limit, trouble=n % 50 == 0)
+    assert pace.limit >= 31
+
+
+@pytest.mark.parametrize("most", [8, 32, 128])
+def test_ten_times_the_latency_lowers_the_limit_before_it_is_the_new_normal(most: int) -> None:
+    pace = grown(made(1, most), 0.1)
+    lowest, rounds = most, 0
+    while pace.limit < most or lowest == most:
+        for _ in range(pace.limit):
+            pace.ended(1.0, 1, pace.limit, trouble=False)
+        lowest = min(lowest, pace.limit)
+        rounds += 1
+    assert lowest <= most // 4
+    assert rounds <= 100 + 2 * most
 
 
 def test_a_far_side_that_became_slower_for_good_is_the_new_normal() -> None:

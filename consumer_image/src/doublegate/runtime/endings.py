@@ -1,7 +1,6 @@
 """What follows when a worker gives a unit back: DONE, another attempt, or a dead letter."""
 
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from doublegate.contract.consumer_spec import ConsumerSpec
@@ -26,7 +25,7 @@ __all__ = ["Endings"]
 
 
 class Endings:
-    """Acts on the results of attempts; the engine's thread only, but `observe`."""
+    """Acts on the results of attempts; the engine's thread only."""
 
     def __init__(
         self,
@@ -52,11 +51,6 @@ class Endings:
         self._parking = parking
         self._letters = letters
         self._observe = spec.mode is Mode.OBSERVE
-        self._latencies: deque[tuple[float, int]] = deque()
-
-    def observe(self, seconds: float, events: int) -> None:
-        """From a worker's thread: how long handlers took, and for how many events."""
-        self._latencies.append((seconds, events))
 
     def ended(self, unit: Unit, in_flight: int) -> None:
         """A unit came back; its lanes may go on.
@@ -79,11 +73,13 @@ class Endings:
             self._give_back(self._unfinished(bad))
             failed = [r for r in bad if r.result is not None and r.result is not LEASE_LOST]
         self._complete(good)
-        trouble = any(a.wait or a.outcome is Outcome.UNKNOWN for r in failed if (a := r.result) is not None)
-        while self._latencies:
-            seconds, events = self._latencies.popleft()
-            self._report.metrics.handler_seconds.observe(seconds, events)
-            self._concurrency.ended(seconds, events, in_flight, trouble=trouble)
+        if unit.events:
+            self._report.metrics.handler_seconds.observe(unit.seconds, unit.events)
+            # How quickly an event was refused for good, or known already, says nothing of a call that works.
+            trouble = any(not a.final for r in failed if (a := r.result) is not None)
+            worked = any(not a.duplicate for r in good if (a := r.result) is not None)
+            if trouble or worked:
+                self._concurrency.ended(unit.seconds, unit.events, in_flight, trouble=trouble)
         if good or failed:
             self._breaker.record(time.monotonic(), len(good) + len(failed), len(failed))
         self._state.lanes.release(records)

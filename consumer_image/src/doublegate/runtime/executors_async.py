@@ -131,8 +131,8 @@ class AsyncExecutor:
                 held = run.held(call)
                 for record in held:
                     record.result = of_timeout(self._terms.timeout)
-                run.seconds += self._terms.timeout
-                run.events += len(held)
+                run.unit.seconds += self._terms.timeout
+                run.unit.events += len(held)
                 self._ended(run)
         return None
 
@@ -141,8 +141,6 @@ class AsyncExecutor:
             run.worker.cancel()
 
     def _ended(self, run: Run) -> None:
-        if run.events:
-            self._terms.observe(run.seconds, run.events)
         self._terms.report(run.unit)
 
     async def _end_tasks(self, seconds: float) -> None:

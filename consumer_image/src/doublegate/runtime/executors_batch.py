@@ -133,8 +133,8 @@ class Plan:
                 end_span(call.spans[event], attempt)
         if began is None:
             return False
-        self._run.seconds += monotonic() - began
-        self._run.events += len(call.pairs)
+        self._run.unit.seconds += monotonic() - began
+        self._run.unit.events += len(call.pairs)
         again: list[Pair] = []
         halve = self._may_halve(verdict)
         for pair, attempt in zip(call.pairs, verdict.attempts, strict=True):

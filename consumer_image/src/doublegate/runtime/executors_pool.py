@@ -99,8 +99,8 @@ class Pool:
             held = run.held(call)
             for record in held:
                 record.result = of_timeout(self._terms.timeout)
-            run.seconds += self._terms.timeout
-            run.events += len(held)
+            run.unit.seconds += self._terms.timeout
+            run.unit.events += len(held)
             self._ended(run, abandoned=True)
 
     def _ended(self, run: Run, *, abandoned: bool = False) -> None:
@@ -109,6 +109,4 @@ class Pool:
             if abandoned:
                 self._abandoned += 1
                 self._threads.discard(run.worker)
-        if run.events:
-            self._terms.observe(run.seconds, run.events)
         self._terms.report(run.unit)

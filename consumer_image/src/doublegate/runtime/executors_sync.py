@@ -93,8 +93,8 @@ class SyncExecutor:
             self._pool.await_report()
             self._terms.late(record, attempt)
             return None
-        run.seconds += monotonic() - began
-        run.events += 1
+        run.unit.seconds += monotonic() - began
+        run.unit.events += 1
         return attempt
 
 

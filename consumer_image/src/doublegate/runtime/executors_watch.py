@@ -25,13 +25,11 @@ class Run:
         calls: records of each call, by its number, for handlers of batches; None where a call's number is
             the record's place in the unit.
         running: number and start (`time.monotonic`) of the call that runs.
-        seconds: what ended calls took together.
-        events: how many events they were.
         worker: the thread, or the event loop's task, that runs it.
         cancelled: number of the call that was cancelled at its deadline.
     """
 
-    __slots__ = ("calls", "cancelled", "events", "running", "seconds", "unit", "worker")
+    __slots__ = ("calls", "cancelled", "running", "unit", "worker")
 
     def __init__(self, unit: Unit, *, batch: bool) -> None:
         self.unit = unit
@@ -39,8 +37,6 @@ class Run:
             record.result = None  # of an earlier attempt
         self.calls: list[list[Record]] | None = [] if batch else None
         self.running: dict[int, float] = {}
-        self.seconds = 0.0
-        self.events = 0
         self.worker: Any = None
         self.cancelled: int | None = None
 

@@ -16,15 +16,22 @@ _MAX_UNIT = 1024
 _CPU_BOUND_SECONDS = 0.001
 """A handler quicker than this does no I/O worth overlapping: more threads only fight for the interpreter."""
 _SLOWDOWN = 2.0
-_SHARE_AFTER_TROUBLE = 0.7
+_LESS_FOR_SLOW = 0.2
+_LESS_FOR_TROUBLE = 0.3
+"""Of a place, for each unit that ends: a round trip of all that the limit lets through takes that share of
+it, and a few failures among many cost next to nothing."""
+_FORGOTTEN = 0.05
+"""Of the best latency, a round trip: slower than the cuts, so that ten times the latency takes the limit down
+to a few places before it is the new normal."""
 
 
 class Concurrency:
     """How many units may be with workers, by additive increase and multiplicative decrease.
 
-    Grows by one while every place is used and the handler's latency stays below twice its best; shrinks by
-    a tenth when it does not, by 30% when the far side fails. The best latency is forgotten by 1% a
-    step, so a far side that became slower for good is accepted as the new normal.
+    Grows by one a round trip while every place is used and the handler's latency stays below twice its
+    best; shrinks by a fifth when it does not, by 30% when the far side fails. The best latency is forgotten
+    by 5%, so a far side that became slower for good is accepted as the new normal, and a best that only some
+    quick calls had does not count for long.
     """
 
     def __init__(self, spec: ConcurrencySpec, *, batch: bool) -> None:
@@ -56,20 +63,27 @@ class Concurrency:
             seconds: in the handler, for the whole unit.
             events: in the unit.
             in_flight: units that were with workers, this one included.
-            trouble: an outcome was unknown, or the far side was away.
+            trouble: the far side failed, for now. Such latency says nothing of a call that works.
         """
         if not events:
             return
+        if trouble:
+            self._less(_LESS_FOR_TROUBLE)
+            return
         each = seconds / events
         self.latency = each if self.latency is None else 0.8 * self.latency + 0.2 * each
-        self._best = self.latency if self._best is None else min(self._best * 1.01, self.latency)
-        if trouble:
-            self._limit *= _SHARE_AFTER_TROUBLE
-        elif self.latency > self._best * _SLOWDOWN:
-            self._limit *= 0.9
+        self._best = (
+            self.latency
+            if self._best is None
+            else min(self._best * (1 + _FORGOTTEN / self._limit), self.latency)
+        )
+        if self.latency > self._best * _SLOWDOWN:
+            self._less(_LESS_FOR_SLOW)
         elif in_flight >= self.limit and (seconds if self._batch else each) > _CPU_BOUND_SECONDS:
-            self._limit += 1 / max(1.0, self._limit)
-        self._limit = min(float(self._max), max(float(self._min), self._limit))
+            self._limit = min(float(self._max), self._limit + 1 / self._limit)
+
+    def _less(self, places: float) -> None:
+        self._limit = max(float(self._min), self._limit - places)
 
 
 class ClaimAhead:

@@ -202,7 +202,6 @@ class ConsumerProcess:
                 report=self._engine.unit_ended,
                 late=self._engine.late,
                 decode=decode,
-                observe=endings.observe,
                 produce=self._children.send,
                 trace=tracer(self._tracing),
             ),

@@ -16,9 +16,17 @@ __all__ = ["Child", "Decode", "Executor", "Lease", "Terms", "Unit"]
 
 @dataclass(slots=True, eq=False)
 class Unit:
-    """Records handed over together, of one lane or several, in the order that must be kept within a lane."""
+    """Records handed over together, of one lane or several, in the order that must be kept within a lane.
+
+    Attributes:
+        records: what is handed over.
+        seconds: what ended calls of the handler took together.
+        events: how many events they were.
+    """
 
     records: list[Record]
+    seconds: float = 0.0
+    events: int = 0
 
 
 class Executor(Protocol):
@@ -82,7 +90,6 @@ class Terms:
             unit, on a worker's or the watchdog's thread.
         late: a handler that was given up has ended after all; called for each of its records.
         decode: turns payloads into records; never called for handlers that take bytes.
-        observe: seconds that handlers of a unit took together, and how many events they were.
         produce: sends the events of `ctx.produce`, blocks until they are acknowledged.
         trace: starts the `process` span of a sampled record; None for the others. The executor ends it when
             the attempt does.
@@ -97,6 +104,5 @@ class Terms:
     report: Callable[[Unit], None]
     late: "Callable[[Record, Attempt], None]"
     decode: Decode | None = None
-    observe: Callable[[float, int], None] = lambda _seconds, _events: None
     produce: Callable[[Sequence[Child]], None] = _no_children
     trace: "Callable[[Record], ProcessSpan | None] | None" = None
