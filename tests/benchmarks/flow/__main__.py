@@ -38,23 +38,10 @@ def arguments() -> Plan:
         "--seconds", type=float, default=30.0, help="of the spike, the rest scales (default: %(default)s)"
     )
     parser.add_argument("--groups", type=int, default=10, help="that read the topic (default: %(default)s)")
-    parser.add_argument(
-        "--breaker-window",
-        type=float,
-        default=1.0,
-        help="seconds; shorter than the retries of an event take, or those are used up before it opens "
-        "(default: %(default)s)",
-    )
     given = parser.parse_args()
-    if (
-        given.rate < 10
-        or given.factor < 4
-        or given.seconds < 15
-        or given.groups < 2
-        or given.breaker_window < 1
-    ):
+    if given.rate < 10 or given.factor < 4 or given.seconds < 15 or given.groups < 2:
         parser.error("at least 10 events/s, a spike of 4 times that for 15 s, and 2 groups")
-    return Plan(given.rate, given.factor, given.seconds, given.groups, given.breaker_window)
+    return Plan(given.rate, given.factor, given.seconds, given.groups)
 
 
 def main() -> None:

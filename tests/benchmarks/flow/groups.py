@@ -112,7 +112,6 @@ class Groups:
             "filter": {"expectedRate": int(plan.rate * plan.factor), "window": "1m"},
             "ledger": {"url": str(ends.redis_url), "ttl": "10m"},
             "retries": {"attempts": ATTEMPTS},
-            "dlq": {"breaker": {"window": f"{round(plan.breaker_window * 1000)}ms"}},
             "scaling": {"mode": "Manual", "targetDrain": f"{round(plan.target_drain * 1000)}ms"},
             "flow": {"maxInFlight": MAX_IN_FLIGHT, "producerSignal": True},
         }

@@ -59,14 +59,12 @@ class Plan:
         factor: of the spike.
         seconds: of the spike; everything else scales with it.
         groups: that read the topic, the slow one included.
-        breaker_window: `dlq.breaker.window` in seconds.
     """
 
     rate: float
     factor: float
     seconds: float
     groups: int
-    breaker_window: float
 
     @property
     def target_drain(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.benchmarks.flow.plan import Far, Phase, Plan
 
-PLAN = Plan(rate=150.0, factor=10.0, seconds=30.0, groups=10, breaker_window=1.0)
+PLAN = Plan(rate=150.0, factor=10.0, seconds=30.0, groups=10)
 
 
 def named(plan: Plan) -> dict[str, Phase]:
@@ -29,7 +29,7 @@ def test_names_are_unique_and_every_disturbance_is_followed_by_a_drain() -> None
 
 
 def test_time_scales() -> None:
-    half = Plan(rate=150.0, factor=10.0, seconds=15.0, groups=10, breaker_window=1.0)
+    half = Plan(rate=150.0, factor=10.0, seconds=15.0, groups=10)
     assert [p.seconds / 2 for p in PLAN.phases] == [p.seconds for p in half.phases]
     assert half.target_drain == PLAN.target_drain / 2
 
