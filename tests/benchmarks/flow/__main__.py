@@ -32,7 +32,7 @@ OUT = ROOT / "build"
 def arguments() -> Plan:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.flow", description=__doc__)
-    parser.add_argument("--rate", type=float, default=50.0, help="events/s at rest (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=150.0, help="events/s at rest (default: %(default)s)")
     parser.add_argument("--factor", type=float, default=10.0, help="of the spike (default: %(default)s)")
     parser.add_argument(
         "--seconds", type=float, default=30.0, help="of the spike, the rest scales (default: %(default)s)"

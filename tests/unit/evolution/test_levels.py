@@ -55,6 +55,7 @@ def test_another_format_is_another_subject() -> None:
         ('{"type": "record"}', Format.AVRO, "no Avro schema"),
         ('{"type": "record", "name": "A", "fields": [{"name": "x", "type": "Other"}]}', Format.AVRO, "Other"),
         ('{"type": "no such"}', Format.JSON, "no JSON Schema"),
+        ('{"$schema": "http://json-schema.org/draft-03/schema#", "required": true}', Format.JSON, "draft 3"),
         ("message {", Format.PROTOBUF, "protoc refuses it"),
         ('syntax = "proto3"; import "other.proto";', Format.PROTOBUF, "define in it what it imports"),
     ],

@@ -8,7 +8,7 @@ from typing import Any
 import fastavro
 from fastavro.schema import SchemaParseException
 from jsonschema.exceptions import SchemaError as JsonSchemaError  # type: ignore[import-untyped]
-from jsonschema.validators import Draft7Validator, validator_for  # type: ignore[import-untyped]
+from jsonschema.validators import Draft3Validator, Draft7Validator, validator_for  # type: ignore[import-untyped]
 
 from doublegate.evolution.errors import CannotCheck
 
@@ -85,8 +85,13 @@ def _avro(body: Any, label: str) -> Avro:
 
 
 def _json(body: Any, label: str) -> Any:
+    validator = validator_for(body, default=Draft7Validator)
+    if validator is Draft3Validator:
+        raise CannotCheck(
+            f"{label}: JSON Schema's draft 3 can't be judged; write it in draft 7 or a later one"
+        )
     try:
-        validator_for(body, default=Draft7Validator).check_schema(body)
+        validator.check_schema(body)
     except JsonSchemaError as error:
         raise CannotCheck(
             f"{label}: it is no JSON Schema: {error.json_path}: {error.message}; correct the file"
