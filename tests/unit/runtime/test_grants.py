@@ -133,6 +133,34 @@ def test_a_handed_over_partition_names_nothing_unknown(clock: Clock, rig: Rig, l
     assert heir.report.unknown == {}
 
 
+def test_what_a_dead_owner_may_have_started_stays_unknown_when_its_heir_gives_it_up_too(
+    clock: Clock, ledger: Ledger
+) -> None:
+    dead = Rig(clock, ledger, batch=True, **MODE).assign(0)
+    dead.arrive("a", "b", "c", "d")
+    assert dead.running == ["a", "b", "c", "d"]
+    clock.now += LEASE + 1
+    heir = Rig(clock, ledger, owner=b"owner--2", **MODE).assign(0)
+    seen = heir.state.partitions[NAME].seen
+    assert seen is not None
+    seen.mark_warm()  # as after its topic was read again
+    heir.arrive("a", "b", "c")
+    heir.arrive("d", first=3)  # enough of its key is claimed, so it has no claim yet
+    heir.arrive("e", first=4, key=b"another")
+    assert heir.running == ["a", "e"]
+    assert (grant(ledger), entry(heir, "d")) == (4, None)
+    running, heir.units[:] = list(heir.units), []
+    drained = heir.revoke(0)
+    heir.units[:] = running
+    heir.end()
+    heir.turn()
+    offset, metadata = drained.result(0)[NAME]
+    last = Rig(clock, ledger, owner=b"owner--3", **MODE).assign(0, position=offset, metadata=metadata)
+    last.arrive(*["a", "b", "c", "d", "e", "f"][offset:], first=offset, key=None)
+    unknown = {r.event_id: r.unknown for unit in last.units for r in unit.records}
+    assert unknown == {b"b": True, b"c": True, b"d": True, b"f": False}
+
+
 def test_an_unknown_attempt_stays_unknown_in_other_hands(clock: Clock, rig: Rig, ledger: Ledger) -> None:
     rig.arrive("a", key=None)
     [unit] = rig.units

@@ -401,8 +401,11 @@ class Ownership:
 
 
 def _last_started(partition: Partition) -> int:
-    """Up to where a partition that is handed over may hold effects that nobody can vouch for."""
+    """Up to where a partition that is handed over may hold effects that nobody can vouch for.
+
+    What a former owner may have started counts until all of that has ended: it need not have its claim yet.
+    """
     commit = partition.advance()
-    return max(
-        [commit - 1, *(r.offset for r in partition.pending if r.proven and r.unknown and not r.finished)]
-    )
+    inherited = partition.granted_before if commit <= partition.granted_before else -1
+    ours = (r.offset for r in partition.pending if r.proven and r.unknown and not r.finished)
+    return max([commit - 1, inherited, *ours])
