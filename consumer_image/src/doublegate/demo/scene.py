@@ -156,7 +156,7 @@ def register_schema(consumer: IdempotentConsumer, file: Path) -> int:
     schema, subject = consumer.spec.schema_, consumer.spec.schema_subject
     if schema is None or subject is None:
         raise ValueError(f"{consumer.metadata.name} has no schema section")
-    registry = Registry(schema.registry_url)
+    registry = Registry(schema.registry_url, timeout=CALL_SECONDS)  # its JVM has answered nothing yet
     return registry.register(subject, file.read_text(), "AVRO", schema.compatibility.value)
 
 
