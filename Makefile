@@ -76,7 +76,7 @@ bench-peers: setup  ## the same, against usual libraries in an environment of th
 bench-operator: setup  ## 200 resources on a real API server: from cold, after a restart, after drift
 	$(RUN) tests.benchmarks.operators
 
-bench-flow: setup  ## a spike into ten groups, one of them slow, then a downstream that degrades: FLOW="--rate 50"
+bench-flow: setup  ## a spike into ten groups, one of them slow, then a downstream that degrades: FLOW="--rate 50" on a busy machine
 	$(RUN) tests.benchmarks.flow $(FLOW)
 
 cluster: setup  ## a real Kubernetes cluster of one node here; root on Linux, no container engine
