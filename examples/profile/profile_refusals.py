@@ -22,7 +22,7 @@ class Refusals:
     def __init__(self, kafka: dict[str, Any], topic: str, told: Callable[[Token, str], None]) -> None:
         config = {"group.id": f"profile-{uuid.uuid4().hex}", "enable.auto.commit": False}
         # The consumer may make the topic later, and a letter be in it before this process is assigned to it.
-        # Old letters do no harm: they are of writes that nobody here waits for.
+        # So all of it is read at each start: old letters are of writes that nobody here waits for.
         start = {"topic.metadata.refresh.interval.ms": 2000, "auto.offset.reset": "earliest"}
         self._consumer = Consumer({**kafka, **config, **start}, logger=log)
         self._consumer.subscribe([topic])
