@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from doublegate.contract.states import PauseCause
 from tests.benchmarks.flow.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
 
 __all__ = ["comes_back", "letters", "lowers", "pauses", "rebounds", "resumes"]
 
-BREAKER = "breaker"
 LOWERED = 0.5
 RAISED = 0.75
 GROWN = 1.25
@@ -46,7 +46,7 @@ def comes_back(before: Samples, healed: Samples) -> Verdict:
 
 def pauses(before: Samples, failing: Samples) -> Verdict:
     """The breaker opens, and what still goes through is a trickle."""
-    opened = [n for n, one in enumerate(failing.slow_group) if BREAKER in one.paused]
+    opened = [n for n, one in enumerate(failing.slow_group) if PauseCause.BREAKER in one.paused]
     claim, wanted = "errors open the breaker, which pauses", f"{TRICKLE:.0%} or less of the calls before"
     if len(opened) < 2:
         return Verdict(claim, wanted, "it was not seen open", holds=False)
@@ -74,7 +74,7 @@ def letters(failing: Samples, attempts: int) -> Verdict:
 def rebounds(mended: Samples) -> Verdict:
     """Once the breaker has closed the group works again, so that the backlog does not grow on."""
     claim, wanted = "after the errors it works again at once", f"a backlog of {GROWN:g} x at most"
-    closed = [one.behind for one in mended.slow_group if BREAKER not in one.paused]
+    closed = [one.behind for one in mended.slow_group if PauseCause.BREAKER not in one.paused]
     if not closed:
         return Verdict(claim, wanted, "the breaker stayed open", holds=False)
     growth = max(closed) / max(1, closed[0])

@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tests.benchmarks.flow.degraded import BREAKER
+from doublegate.contract.states import PauseCause
 from tests.benchmarks.flow.groups import BOUND
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _limit(axes: Axes, run: Samples) -> None:
     at = [one.at for one in run.all]
     axes.plot(at, [one.peak for one in run.all], color=OFFER, label="calls at once, the most")
     axes.plot(at, [one.concurrency for one in run.slow_group], color=SLOW, label="concurrency limit")
-    opened = [BREAKER in one.paused for one in run.slow_group]
+    opened = [PauseCause.BREAKER in one.paused for one in run.slow_group]
     axes.fill_between(at, 0, BOUND, where=opened, color=SLOW, alpha=0.15, step="post", label="breaker open")
     axes.axhline(BOUND, color=WORD, linewidth=0.8, linestyle="--", label="flow.concurrency.max")
     axes.set_ylabel("slow group's calls", fontsize=9)

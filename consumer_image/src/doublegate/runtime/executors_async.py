@@ -106,7 +106,7 @@ class AsyncExecutor:
                 self._late(run, call, None if timed_out else verdict)
                 return
         self._watchdog.forget(run)
-        self._ended(run)
+        self._terms.report(run.unit)
 
     def _late(self, run: Run, call: Call, verdict: Verdict | None) -> None:
         with self._giving_up:  # its report comes first
@@ -133,15 +133,12 @@ class AsyncExecutor:
                     record.result = of_timeout(self._terms.timeout)
                 run.unit.seconds += self._terms.timeout
                 run.unit.events += len(held)
-                self._ended(run)
+                self._terms.report(run.unit)
         return None
 
     def _cancel(self, run: Run, call: int) -> None:
         if call in run.running:
             run.worker.cancel()
-
-    def _ended(self, run: Run) -> None:
-        self._terms.report(run.unit)
 
     async def _end_tasks(self, seconds: float) -> None:
         if self._tasks:

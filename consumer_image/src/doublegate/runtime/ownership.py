@@ -406,6 +406,5 @@ def _last_started(partition: Partition) -> int:
     What a former owner may have started counts until all of that has ended: it need not have its claim yet.
     """
     commit = partition.advance()
-    inherited = partition.granted_before if commit <= partition.granted_before else -1
     ours = (r.offset for r in partition.pending if r.proven and r.unknown and not r.finished)
-    return max([commit - 1, inherited, *ours])
+    return max([commit - 1, partition.granted_before, *ours])

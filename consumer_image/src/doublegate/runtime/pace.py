@@ -3,6 +3,8 @@
 Pure: the engine tells what happened, these say how much to do next.
 """
 
+import math
+
 from doublegate.contract.work_spec import ConcurrencySpec
 
 __all__ = ["ClaimAhead", "Concurrency"]
@@ -39,7 +41,7 @@ class Concurrency:
         self._min = spec.min
         self._max = spec.max
         self._limit = float(spec.min)
-        self._best: float | None = None
+        self._best = math.inf
         self.latency: float | None = None
         """Smoothed seconds of one event in the handler."""
 
@@ -72,11 +74,7 @@ class Concurrency:
             return
         each = seconds / events
         self.latency = each if self.latency is None else 0.8 * self.latency + 0.2 * each
-        self._best = (
-            self.latency
-            if self._best is None
-            else min(self._best * (1 + _FORGOTTEN / self._limit), self.latency)
-        )
+        self._best = min(self._best * (1 + _FORGOTTEN / self._limit), self.latency)
         if self.latency > self._best * _SLOWDOWN:
             self._less(_LESS_FOR_SLOW)
         elif in_flight >= self.limit and (seconds if self._batch else each) > _CPU_BOUND_SECONDS:
